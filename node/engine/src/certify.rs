@@ -1,0 +1,257 @@
+//! Mixing, header votes, certificates, and the growth of the chain.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use beacon_spec::VERSION;
+use beacon_spec::certificate::Certificate;
+use beacon_spec::chain::{Beacon, Contribution, Header, Revealed, Transcript};
+use beacon_spec::committee::Committee;
+use beacon_spec::hash::Digest32;
+use beacon_spec::keys::{IdentityKey, Signature};
+use beacon_spec::message::{HeaderVote, SetEntry};
+use beacon_spec::mix;
+use beacon_spec::mmr::Mmr;
+use beacon_spec::pvss::Secret;
+use beacon_spec::reject::Reject;
+
+use crate::batch::Record;
+use crate::engine::Engine;
+use crate::event::{Effect, Fault, Halt, Message, Recipient};
+use crate::open::Round;
+use crate::resend::Own as OwnMessage;
+
+/// The certified chain, as far as the next header needs it.
+#[derive(Clone, Debug)]
+pub(crate) struct Chain {
+    /// Newest certified round, 0 at the start.
+    pub round: u64,
+    /// Its header hash; the chain hash at the start.
+    pub hash: Digest32,
+    /// Over the headers of rounds 1 to `round`.
+    pub mmr: Mmr,
+}
+
+/// Members that gossip the beacon of a round; the others keep quiet unless asked.
+const PUBLISHERS: u64 = 2;
+
+impl Engine {
+    pub(crate) fn try_certify(&mut self) -> bool {
+        self.try_mix() | self.try_assemble()
+    }
+
+    /// Mixes once every secret of the decided set is known, and votes for the header. [mix-4] [certify-5]
+    fn try_mix(&mut self) -> bool {
+        if self.round.header.is_some() || self.round.settled {
+            return false;
+        }
+        let Some(set) = self.decided_set().map(<[SetEntry]>::to_vec) else { return false };
+        let secrets: Option<Vec<(u16, Secret)>> =
+            set.iter().map(|entry| Some((entry.member, self.secret(entry.member)?))).collect();
+        let Some(secrets) = secrets else { return false };
+        let Some(committee) = self.committee_of_window(self.current_window()) else { return false };
+        let Some(header) = self.header(&set, &secrets, &committee) else { return false };
+        let hash = header.hash();
+        let round = header.round;
+        self.round.header = Some((header, hash));
+        if let Some(own) = self.own(&committee) {
+            let vote = HeaderVote::make(round, own.member, hash, &own.secrets.voting);
+            self.send(Recipient::Members, Message::HeaderVote(vote), 0);
+            self.resend_later(OwnMessage::HeaderVote(round));
+            if let Some(window) = self.windows.get_mut(&self.config.parameters.schedule.window_of(round)) {
+                window.votes.insert((round, own.member), vote);
+            }
+        }
+        true
+    }
+
+    /// The header of the next round: every field follows from the chain and the secrets. [chain-1]
+    fn header(&mut self, set: &[SetEntry], secrets: &[(u16, Secret)], committee: &Committee) -> Option<Header> {
+        let round = self.chain.round + 1;
+        let schedule = self.schedule();
+        let index = self.index_in_window(round);
+        let window = self.windows.get(&schedule.window_of(round))?;
+        let hashes: Option<Vec<(u16, Digest32)>> =
+            set.iter().map(|entry| Some((entry.member, window.dealing(entry, index)?.hash()))).collect();
+        let dealing_set = mix::dealing_set_root(round, &hashes?);
+        let next_committee = self.next_committee(round, committee)?;
+        let signers = committee.signers();
+        Some(Header {
+            version: VERSION,
+            chain: self.config.chain,
+            round,
+            due: schedule.time_of(round).ok()?,
+            previous: self.chain.hash,
+            epoch: committee.epoch(),
+            committee: committee.hash(),
+            next_committee,
+            window: schedule.window_of(round),
+            dealing_set,
+            weight: set.iter().map(|entry| signers.weight(entry.member)).sum(),
+            contributors: u32::try_from(set.len()).ok()?,
+            mmr: self.chain.mmr.root(),
+            output: mix::output(&self.config.chain, round, &self.chain.hash, &dealing_set, secrets),
+        })
+    }
+
+    /// The committee hash that the header of `round` hands over to. [chain-6]
+    fn next_committee(&mut self, round: u64, committee: &Committee) -> Option<Digest32> {
+        if self.schedule().is_last_round_of_epoch(round) {
+            Some(self.committee(committee.epoch() + 1)?.hash())
+        } else {
+            Some(committee.hash())
+        }
+    }
+
+    /// A header vote counts with its signature; the first of each member and round. [certify-6]
+    pub(crate) fn on_header_vote(&mut self, from: IdentityKey, vote: HeaderVote) {
+        if !self.is_near(vote.round) {
+            return;
+        }
+        let number = self.schedule().window_of(vote.round);
+        let Some(committee) = self.committee_of_window(number) else { return };
+        let Some(window) = self.window_mut(number) else { return };
+        let known = window.votes.get(&(vote.round, vote.member)).map(|known| known.header);
+        if known == Some(vote.header) {
+            return;
+        }
+        if let Err(reason) = vote.verify(committee.signers()) {
+            return self.blame(from, reason);
+        }
+        match known {
+            None => {
+                window.votes.insert((vote.round, vote.member), vote);
+                self.round.settled = false;
+            }
+            Some(_) => {
+                self.out.faults.push(Fault::Crime { member: vote.member, what: "two header votes for one round" });
+            }
+        }
+    }
+
+    /// Certifies the own header once votes for it carry a quorum. [certify-2]
+    fn try_assemble(&mut self) -> bool {
+        if self.round.settled {
+            return false;
+        }
+        let Some((header, hash)) = self.round.header.clone() else { return false };
+        let Some(committee) = self.committee_of_window(header.window) else { return false };
+        let Some(window) = self.windows.get(&header.window) else { return false };
+        let votes: Vec<(u16, Signature)> = window
+            .votes
+            .range((header.round, 0)..=(header.round, u16::MAX))
+            .filter(|(_, vote)| vote.header == hash)
+            .map(|((_, member), vote)| (*member, vote.signature))
+            .collect();
+        let Some(certificate) = Certificate::assemble(&votes, committee.signers()) else { return false };
+        let transcript = self.transcript();
+        let beacon = Beacon { header, certificate };
+        if let Some(own) = self.own(&committee) {
+            let turn = (u64::from(own.member) + beacon.header.round) % committee.signers().len() as u64;
+            if turn < PUBLISHERS {
+                self.send(Recipient::Gossip, Message::Beacon(Box::new(beacon.clone())), 0);
+            }
+        }
+        self.adopt(beacon, hash, transcript);
+        true
+    }
+
+    /// What the next round's output is mixed from, once all of it is known.
+    fn transcript(&self) -> Option<Transcript> {
+        let round = self.chain.round + 1;
+        let index = self.index_in_window(round);
+        let window = self.windows.get(&self.current_window())?;
+        let decided = window.decision.as_ref()?;
+        let contributions: Option<Vec<Contribution>> = decided
+            .decision
+            .value
+            .set
+            .iter()
+            .map(|entry| {
+                let revealed = match decided.openings.get(&(round, entry.member)) {
+                    Some((d, _)) => Revealed::Opened(*d),
+                    None => Revealed::Recovered(self.round.recovered.get(&entry.member)?.1.clone()),
+                };
+                let dealing = window.dealing(entry, index)?.dealing().clone();
+                Some(Contribution { member: entry.member, dealing, revealed })
+            })
+            .collect();
+        Some(Transcript { round, contributions: contributions? })
+    }
+
+    /// Judges a beacon that follows the head. [certify-7]
+    pub(crate) fn check_next(&mut self, beacon: &Beacon) -> Result<Digest32, Reject> {
+        let header = &beacon.header;
+        if header.round != self.chain.round + 1 {
+            return Err(Reject::WrongRound);
+        }
+        if header.previous != self.chain.hash {
+            return Err(Reject::BrokenLink);
+        }
+        if header.mmr != self.chain.mmr.root() {
+            return Err(Reject::BadMmr);
+        }
+        let schedule = self.schedule();
+        let committee = self.committee(schedule.epoch_of(header.round)).ok_or(Reject::WrongCommittee)?;
+        let hash = beacon.verify(&self.config.chain, &schedule, committee.signers())?;
+        if self.next_committee(header.round, &committee) != Some(header.next_committee) {
+            return Err(Reject::WrongCommittee);
+        }
+        Ok(hash)
+    }
+
+    /// A beacon from gossip: the next one is adopted, a later one says how far others are. [certify-8]
+    pub(crate) fn on_beacon(&mut self, from: IdentityKey, beacon: Beacon) {
+        let round = beacon.header.round;
+        if round <= self.chain.round {
+            return;
+        }
+        if round > self.chain.round + 1 {
+            return self.heard_of(from, round);
+        }
+        match self.check_next(&beacon) {
+            Ok(hash) => {
+                self.out.relay = true;
+                let transcript = self.round.header.is_some().then(|| self.transcript()).flatten();
+                self.adopt(beacon, hash, transcript);
+            }
+            Err(reason) => self.blame(from, reason),
+        }
+    }
+
+    /// Appends a certified beacon to the chain. An own header that differs stops the node. [certify-9]
+    pub(crate) fn adopt(&mut self, beacon: Beacon, hash: Digest32, transcript: Option<Transcript>) {
+        let round = beacon.header.round;
+        if let Some((_, own)) = &self.round.header
+            && *own != hash
+        {
+            return self.halt(Halt::ForkedHeader { round, own: *own, certified: hash });
+        }
+        self.count_participation(&beacon, transcript.as_ref());
+        let nodes = self.chain.mmr.append(round, hash);
+        self.chain.round = round;
+        self.chain.hash = hash;
+        let record = Record::Round { beacon: Box::new(beacon.clone()), nodes, mmr: self.chain.mmr.clone() };
+        self.persist(record, false);
+        match &transcript {
+            Some(transcript) => drop(self.persist(Record::Transcript(Box::new(transcript.clone())), false)),
+            None => self.sync.miss_transcript(round),
+        }
+        let recovered: BTreeSet<u16> = self.round.recovered.keys().copied().collect();
+        let previous_open = self.round.opened_at.or(self.round.previous_open);
+        self.round = Round { slow: recovered, previous_open, ..Round::default() };
+        self.sync.head_since = self.now;
+        self.drop_past_windows();
+        self.out.effects.push(Effect::Publish { beacon: Arc::new(beacon), transcript: transcript.map(Arc::new) });
+    }
+
+    /// Forgets windows that are certified whole. The last of them stays on disk for peers that are behind.
+    fn drop_past_windows(&mut self) {
+        let current = self.current_window();
+        let before = self.windows.len();
+        self.windows = self.windows.split_off(&current);
+        if self.windows.len() < before && current > 2 {
+            self.persist(Record::Forget { window: current - 2 }, false);
+        }
+    }
+}

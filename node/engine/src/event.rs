@@ -1,0 +1,185 @@
+//! Inputs, effects, and the messages that travel.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use beacon_spec::chain::{Beacon, Transcript};
+use beacon_spec::consensus::ConsensusMessage;
+use beacon_spec::hash::Digest32;
+use beacon_spec::keys::IdentityKey;
+use beacon_spec::message::{Commitment, HeaderVote, Opening, Ready, SetEntry, Shares};
+use beacon_spec::reject::Reject;
+
+use crate::batch::{Batch, Decision, Seq};
+use crate::job::{Job, JobResult};
+
+/// Unix time or a timer's deadline in milliseconds; the engine never reads a clock.
+pub type Millis = u64;
+
+/// Everything members send each other unasked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    Commitment(Box<Commitment>),
+    Opening(Opening),
+    Ready(Ready),
+    Beacon(Box<Beacon>),
+    Consensus(Box<ConsensusMessage>),
+    Shares(Box<Shares>),
+    HeaderVote(HeaderVote),
+}
+
+/// What a node may ask another. Answered from the store by [`crate::serve::serve`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    Status,
+    /// The sealed genesis.
+    Genesis,
+    /// Rounds `from..from + count`, cut to what is there and to the size of an answer.
+    Rounds {
+        from: u64,
+        count: u16,
+        transcripts: bool,
+    },
+    /// Decisions of windows `from..from + count`.
+    Decisions {
+        from: u64,
+        count: u16,
+    },
+    /// Commitments of a window by member and hash.
+    Commitments {
+        window: u64,
+        wanted: Vec<SetEntry>,
+    },
+}
+
+/// What a peer says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// Newest certified round and its header hash (0 and the chain hash at the start).
+    pub round: u64,
+    pub header: Digest32,
+    /// Highest decided window.
+    pub decided: u64,
+    /// The peer's clock, Unix milliseconds.
+    pub clock: Millis,
+}
+
+/// A certified round as it is synced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoundRecord {
+    pub beacon: Beacon,
+    pub transcript: Option<Transcript>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Response {
+    Status(PeerStatus),
+    Genesis(Vec<u8>),
+    Rounds(Vec<RoundRecord>),
+    Decisions(Vec<Decision>),
+    Commitments(Vec<Commitment>),
+}
+
+pub type RequestId = u64;
+
+/// What happens to the engine.
+#[derive(Debug)]
+pub enum Input {
+    /// Time has reached a deadline, or the shell just looks in.
+    Tick,
+    Message {
+        from: IdentityKey,
+        message: Message,
+    },
+    PeerUp(IdentityKey),
+    PeerDown(IdentityKey),
+    /// The answer to `Effect::NeedEntropy`: 32 mixed bytes of this node's workers.
+    Entropy {
+        window: u64,
+        bytes: zeroize::Zeroizing<[u8; 32]>,
+    },
+    Done(JobResult),
+    /// Every batch up to and including this one is on disk.
+    Durable(Seq),
+    /// `None`: no answer (time-out, refusal, or bytes that do not decode).
+    Response {
+        id: RequestId,
+        from: IdentityKey,
+        response: Option<Box<Response>>,
+    },
+}
+
+/// To whom a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// Everybody, by gossip.
+    Gossip,
+    /// Every other weighted member, directly.
+    Members,
+    Peer(IdentityKey),
+}
+
+/// What the engine wants done, in order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send once every batch up to `after` is durable.
+    Send {
+        to: Recipient,
+        message: Message,
+        after: Seq,
+    },
+    Persist(Batch),
+    /// Ask the local workers for 32 bytes.
+    NeedEntropy {
+        window: u64,
+    },
+    /// Run on a worker thread and feed the result back as `Input::Done`.
+    Run(Job),
+    /// A round is certified (or was learned by sync): serve and announce it.
+    Publish {
+        beacon: Arc<Beacon>,
+        transcript: Option<Arc<Transcript>>,
+    },
+    Request {
+        id: RequestId,
+        to: IdentityKey,
+        request: Request,
+    },
+    /// Only under `unsafe_withhold_openings`: the opening that this node keeps to itself.
+    Withheld(Opening),
+    /// The members to keep connections with (on start and at every change of epoch).
+    Members(Vec<IdentityKey>),
+    /// The engine cannot go on without risking safety. The process stops.
+    Halt(Halt),
+}
+
+/// Why the engine stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// The own header of a round differs from the certified one.
+    ForkedHeader { round: u64, own: Digest32, certified: Digest32 },
+    /// The agreement engine broke an invariant or its log does not replay.
+    Agreement(String),
+    /// Records that contradict each other or the chain.
+    BadRecords(String),
+}
+
+/// An accusation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A peer sent something that no honest peer sends; not provable to others.
+    Peer { peer: IdentityKey, reason: Reject },
+    /// A member signed two things that conflict, or a header that is not the certified one; provable.
+    Crime { member: u16, what: &'static str },
+}
+
+/// What one step asks for.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Step {
+    pub effects: Vec<Effect>,
+    pub faults: Vec<Fault>,
+    /// Whether the gossip message of this step is valid and worth passing on.
+    pub relay: bool,
+}

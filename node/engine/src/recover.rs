@@ -1,0 +1,173 @@
+//! Recovery of withheld secrets: the ready rule, the release of shares, and reconstruction.
+
+use beacon_spec::committee::Committee;
+use beacon_spec::keys::IdentityKey;
+use beacon_spec::message::{DealerShares, SetEntry, Shares};
+use beacon_spec::pvss;
+use beacon_spec::reject::Reject;
+
+use crate::engine::{Engine, Own};
+use crate::event::{Message, Millis, Recipient};
+use crate::resend::Own as OwnMessage;
+
+impl Engine {
+    /// Weight of the members whose valid opening or ready for the next round was seen. Recovered secrets do not
+    /// count: one fast clock must not hand out a round early. [recover-2]
+    fn seen_weight(&self, committee: &Committee) -> u64 {
+        let round = self.chain.round + 1;
+        let Some(window) = self.windows.get(&self.current_window()) else { return 0 };
+        let opened = |member: u16| {
+            window.decision.as_ref().is_some_and(|decided| decided.openings.contains_key(&(round, member)))
+        };
+        (0..committee.signers().len() as u16)
+            .filter(|member| opened(*member) || window.readies.contains(&(round, *member)))
+            .map(|member| committee.signers().weight(member))
+            .sum()
+    }
+
+    /// Entries of the decided set whose secret is not known.
+    fn missing(&self) -> Vec<SetEntry> {
+        let Some(set) = self.decided_set() else { return Vec::new() };
+        set.iter().filter(|entry| self.secret(entry.member).is_none()).copied().collect()
+    }
+
+    /// When shares for `dealer` may be released. [recover-3]
+    fn release_time(&self, dealer: u16) -> Option<Millis> {
+        let delay = if self.round.slow.contains(&dealer) { 0 } else { self.config.parameters.recovery_delay };
+        Some(self.round.quorum_at?.saturating_add(delay))
+    }
+
+    pub(crate) fn recover_deadline(&self) -> Option<Millis> {
+        self.round.quorum_at?;
+        if self.round.header.is_some() {
+            return None;
+        }
+        self.missing()
+            .iter()
+            .filter(|entry| !self.round.released.contains(&entry.member))
+            .filter_map(|entry| self.release_time(entry.member))
+            .min()
+    }
+
+    pub(crate) fn try_recover(&mut self) -> bool {
+        let due = self.recover_deadline().is_some_and(|at| at <= self.now);
+        if self.round.header.is_some() || (self.round.settled && !due) || self.decided_set().is_none() {
+            return false;
+        }
+        let missing = self.missing();
+        if missing.is_empty() {
+            return false;
+        }
+        let Some(committee) = self.committee_of_window(self.current_window()) else { return false };
+        if self.round.quorum_at.is_none() && committee.signers().is_quorum(self.seen_weight(&committee)) {
+            self.round.quorum_at = Some(self.now);
+        }
+        let released = self.release(&committee, &missing);
+        released | self.reconstruct(&committee, &missing)
+    }
+
+    /// Releases the own shares of every dealing that is due, in one message. [recover-4]
+    fn release(&mut self, committee: &Committee, missing: &[SetEntry]) -> bool {
+        let Some(own) = self.own(committee) else { return false };
+        let due: Vec<SetEntry> = missing
+            .iter()
+            .filter(|entry| {
+                !self.round.released.contains(&entry.member)
+                    && self.release_time(entry.member).is_some_and(|at| at <= self.now)
+            })
+            .copied()
+            .collect();
+        if due.is_empty() {
+            return false;
+        }
+        for entry in &due {
+            self.round.released.insert(entry.member);
+        }
+        if let Some(shares) = self.own_shares(committee, &own) {
+            for dealer in &shares.dealers {
+                let kept = self.round.shares.entry(dealer.dealer).or_default();
+                kept.extend(dealer.shares.iter().map(|share| (share.position, *share)));
+            }
+            self.send(Recipient::Members, Message::Shares(Box::new(shares)), 0);
+            self.resend_later(OwnMessage::Shares(self.chain.round + 1));
+        }
+        true
+    }
+
+    /// The own shares of every dealing released so far for the next round.
+    pub(crate) fn own_shares(&self, committee: &Committee, own: &Own) -> Option<Shares> {
+        let round = self.chain.round + 1;
+        let index = self.index_in_window(round);
+        let window = self.windows.get(&self.current_window())?;
+        let positions: Vec<u16> = committee.positions(own.member).collect();
+        let mut dealers = Vec::new();
+        for entry in self.decided_set()?.iter().filter(|entry| self.round.released.contains(&entry.member)) {
+            let Some(dealing) = window.dealing(entry, index) else { continue };
+            let shares: Vec<_> = positions
+                .iter()
+                .zip(&own.secrets.tickets)
+                .filter_map(|(position, secret)| pvss::share(secret, *position, dealing, committee.ticket_set()).ok())
+                .collect();
+            dealers.push(DealerShares { dealer: entry.member, shares });
+        }
+        let some = dealers.iter().any(|dealer| !dealer.shares.is_empty());
+        some.then_some(Shares { round, member: own.member, dealers })
+    }
+
+    /// Takes shares of the next round: each at its owner's position, at most one a position and dealing, proof
+    /// checked last, and only while the secret is unknown. [recover-5]
+    pub(crate) fn on_shares(&mut self, from: IdentityKey, message: Shares) {
+        if message.round != self.chain.round + 1 {
+            return;
+        }
+        let number = self.current_window();
+        let Some(committee) = self.committee_of_window(number) else { return };
+        if committee.signers().identity(message.member) != Some(from) {
+            return self.blame(from, Reject::UnknownMember);
+        }
+        let index = self.index_in_window(message.round);
+        let threshold = committee.ticket_set().threshold();
+        for dealer in message.dealers {
+            if self.secret(dealer.dealer).is_some() {
+                continue;
+            }
+            let Some(set) = self.decided_set() else { return };
+            let Some(entry) = set.iter().find(|entry| entry.member == dealer.dealer).copied() else { continue };
+            for share in dealer.shares {
+                if committee.owner(share.position) != Some(message.member) {
+                    return self.blame(from, Reject::BadPosition);
+                }
+                let Some(window) = self.windows.get(&number) else { return };
+                let Some(dealing) = window.dealing(&entry, index) else { break };
+                let kept = self.round.shares.entry(dealer.dealer).or_default();
+                if kept.len() >= threshold || kept.contains_key(&share.position) {
+                    continue;
+                }
+                match pvss::verify_share(&share, dealing, committee.ticket_set()) {
+                    Ok(()) => {
+                        kept.insert(share.position, share);
+                        self.round.settled = false;
+                    }
+                    Err(reason) => return self.blame(from, reason),
+                }
+            }
+        }
+    }
+
+    /// Reconstructs every secret for which enough shares are here. [recover-6]
+    fn reconstruct(&mut self, committee: &Committee, missing: &[SetEntry]) -> bool {
+        let threshold = committee.ticket_set().threshold();
+        let mut moved = false;
+        for entry in missing {
+            let Some(kept) = self.round.shares.get(&entry.member).filter(|kept| kept.len() >= threshold) else {
+                continue;
+            };
+            let shares: Vec<_> = kept.values().take(threshold).copied().collect();
+            if let Ok(secret) = pvss::recover(&shares, committee.ticket_set()) {
+                self.round.recovered.insert(entry.member, (secret, shares));
+                moved = true;
+            }
+        }
+        moved
+    }
+}

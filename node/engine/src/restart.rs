@@ -1,0 +1,97 @@
+//! Starting: from nothing, or from what the disk kept.
+
+use std::collections::BTreeMap;
+
+use beacon_spec::mmr::Mmr;
+
+use crate::agree::{Agree, AgreeConfig, Timeouts, WalEntry};
+use crate::agreement::Agreement;
+use crate::batch::Recovered;
+use crate::certify::Chain;
+use crate::engine::{Config, Engine};
+use crate::event::{Halt, Millis, Step};
+use crate::inbox::Inbox;
+use crate::open::Round;
+use crate::resend::Resend;
+use crate::status::Participation;
+use crate::sync::Sync;
+use crate::window::Decided;
+
+impl Engine {
+    /// Builds the engine from its configuration and the store's records; the step says what to do first.
+    ///
+    /// Decisions and log entries are taken as this node wrote them; commitments are verified again. [restart-1]
+    pub fn recover(config: Config, recovered: Recovered, now: Millis) -> (Engine, Step) {
+        let chain = match &recovered.tip {
+            Some((beacon, mmr)) => Chain { round: beacon.header.round, hash: beacon.header.hash(), mmr: mmr.clone() },
+            None => Chain { round: 0, hash: config.chain, mmr: Mmr::new() },
+        };
+        let agree = Agree::new(AgreeConfig { chain: config.chain, timeouts: Timeouts::default() });
+        let mut engine = Engine {
+            committees: BTreeMap::from([(1, config.committee.clone())]),
+            config,
+            now,
+            out: Step::default(),
+            records: Vec::new(),
+            sync_batch: false,
+            seq: 1,
+            durable: 0,
+            chain,
+            windows: BTreeMap::new(),
+            inbox: Inbox::default(),
+            agreement: Agreement::new(agree),
+            round: Round::default(),
+            resend: Resend::default(),
+            sync: Sync::default(),
+            participation: Participation::default(),
+            halted: false,
+        };
+        engine.sync.head_since = now;
+        engine.restore(recovered);
+        engine.announce_members();
+        let step = engine.settle();
+        (engine, step)
+    }
+
+    fn restore(&mut self, recovered: Recovered) {
+        let consistent = recovered
+            .tip
+            .as_ref()
+            .is_none_or(|(beacon, mmr)| beacon.header.chain == self.config.chain && mmr.count() == beacon.header.round);
+        if !consistent {
+            return self.halt(Halt::BadRecords("the newest round does not fit this chain".into()));
+        }
+        for decision in recovered.decisions {
+            let number = decision.value.window;
+            if let Err(reason) = self.check_decision(&decision) {
+                return self.halt(Halt::BadRecords(format!("decision of window {number}: {reason}")));
+            }
+            if let Some(window) = self.window_mut(number) {
+                window.decision = Some(Decided { decision, seq: 0, openings: BTreeMap::new() });
+            }
+        }
+        for (number, seed) in recovered.seeds {
+            if let Some(window) = self.window_mut(number) {
+                window.seed = Some(seed);
+            }
+        }
+        for commitment in recovered.commitments {
+            let hash = commitment.signed.body.hash(&self.config.chain);
+            self.inbox.stored.insert(hash);
+            let me = self.config.identity;
+            self.on_commitment(me, commitment, true);
+        }
+        self.out.relay = false;
+        for window in self.windows.keys().copied().collect::<Vec<_>>() {
+            let set = self.windows.get(&window).and_then(|state| state.decision.as_ref());
+            let set = set.map(|decided| decided.decision.value.set.clone()).unwrap_or_default();
+            self.want(window, &set);
+        }
+        for (height, _, bytes) in recovered.wal {
+            self.agreement.recovered.entry(height).or_default().push(WalEntry { height, bytes });
+        }
+        for round in recovered.missing_transcripts {
+            self.sync.miss_transcript(round);
+        }
+    }
+}

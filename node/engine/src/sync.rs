@@ -1,0 +1,394 @@
+//! Catching up: what peers say of themselves, and what is asked of whom.
+//!
+//! Gossip is never trusted to deliver. Whoever is behind asks; a bad answer costs its sender.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beacon_spec::keys::IdentityKey;
+use beacon_spec::message::SetEntry;
+use beacon_spec::reject::Reject;
+
+use crate::batch::{Decision, Record};
+use crate::engine::Engine;
+use crate::event::{Effect, Millis, PeerStatus, Request, RequestId, Response, RoundRecord};
+use crate::serve::MAX_ROUNDS;
+
+/// How often peers are asked for their status, and how many at a time.
+const STATUS_EVERY: Millis = 1_000;
+const STATUS_PEERS: usize = 4;
+/// An unanswered request is given up after this.
+const PATIENCE: Millis = 5_000;
+/// A member that is one round behind first waits this long for openings and votes.
+const LAG_GRACE: Millis = 400;
+/// How often the own position is compared with the peers' when nothing is heard of them.
+const LOOK_EVERY: Millis = 100;
+/// Between two requests for the same commitments.
+const WANTED_EVERY: Millis = 250;
+/// Rounds whose transcripts are still to be fetched, at most.
+const MAX_MISSING: usize = 4_096;
+
+#[derive(Debug, Default)]
+struct Peer {
+    status: Option<PeerStatus>,
+    /// The peer's clock minus ours, milliseconds.
+    offset: Option<i64>,
+    /// Nothing is asked of it before this.
+    muted_until: Millis,
+}
+
+#[derive(Debug)]
+enum Asked {
+    Status,
+    Rounds,
+    Decisions,
+    Commitments(u64),
+    Transcripts,
+}
+
+#[derive(Debug)]
+struct Pending {
+    peer: IdentityKey,
+    asked: Asked,
+    sent: Millis,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Sync {
+    peers: BTreeMap<IdentityKey, Peer>,
+    next_id: RequestId,
+    pending: BTreeMap<RequestId, Pending>,
+    next_status: Millis,
+    next_transcripts: Millis,
+    turn: usize,
+    /// When peers' positions are compared with the own next; at once when one of them changes.
+    next_look: Millis,
+    /// When the head last moved.
+    pub head_since: Millis,
+    missing: BTreeSet<u64>,
+}
+
+impl Sync {
+    pub fn miss_transcript(&mut self, round: u64) {
+        self.missing.insert(round);
+        if self.missing.len() > MAX_MISSING {
+            self.missing.pop_first();
+        }
+    }
+
+    pub fn missing_transcripts(&self) -> usize {
+        self.missing.len()
+    }
+
+    /// Median of the peers' clocks minus ours, milliseconds. [clock-1]
+    pub fn clock_offset(&self) -> Option<i64> {
+        let mut offsets: Vec<i64> = self.peers.values().filter_map(|peer| peer.offset).collect();
+        offsets.sort_unstable();
+        offsets.get(offsets.len() / 2).copied()
+    }
+
+    /// Connected peers and the round each says it has.
+    pub fn peers(&self) -> impl Iterator<Item = (&IdentityKey, Option<u64>)> {
+        self.peers.iter().map(|(key, peer)| (key, peer.status.map(|status| status.round)))
+    }
+
+    /// The highest round that any peer says it has.
+    pub fn best_round(&self) -> u64 {
+        self.peers.values().filter_map(|peer| peer.status).map(|status| status.round).max().unwrap_or(0)
+    }
+
+    fn is_asking(&self, kind: fn(&Asked) -> bool) -> bool {
+        self.pending.values().any(|pending| kind(&pending.asked))
+    }
+}
+
+impl Engine {
+    pub(crate) fn on_peer_up(&mut self, key: IdentityKey) {
+        self.sync.peers.entry(key).or_default();
+        self.ask(key, Asked::Status, Request::Status);
+    }
+
+    pub(crate) fn on_peer_down(&mut self, key: IdentityKey) {
+        self.sync.peers.remove(&key);
+    }
+
+    /// A peer has shown that it knows a certified `round`.
+    pub(crate) fn heard_of(&mut self, key: IdentityKey, round: u64) {
+        let head = self.config.chain;
+        if let Some(peer) = self.sync.peers.get_mut(&key) {
+            let status = peer.status.get_or_insert(PeerStatus { round, header: head, decided: 0, clock: self.now });
+            status.round = status.round.max(round);
+            self.sync.next_look = 0;
+        }
+    }
+
+    fn ask(&mut self, peer: IdentityKey, asked: Asked, request: Request) {
+        self.sync.next_id += 1;
+        let id = self.sync.next_id;
+        self.sync.pending.insert(id, Pending { peer, asked, sent: self.now });
+        self.out.effects.push(Effect::Request { id, to: peer, request });
+    }
+
+    pub(crate) fn sync_deadline(&self) -> Option<Millis> {
+        let patience = self.sync.pending.values().map(|pending| pending.sent + PATIENCE).min();
+        let status = (!self.sync.peers.is_empty()).then_some(self.sync.next_status);
+        let wanted = self.windows.values().flat_map(|window| window.wanted.values()).map(|wanted| wanted.next).min();
+        let wanted = wanted.filter(|_| !self.sync.peers.is_empty());
+        let look = (self.sync.best_round() > self.chain.round).then_some(self.sync.next_look);
+        [patience, status, wanted, look].into_iter().flatten().min()
+    }
+
+    pub(crate) fn try_sync(&mut self) {
+        self.give_up_late();
+        self.ask_statuses();
+        if self.now >= self.sync.next_look {
+            self.sync.next_look = self.now.saturating_add(LOOK_EVERY);
+            self.ask_rounds();
+            self.ask_decisions();
+        }
+        self.ask_wanted();
+        self.ask_transcripts();
+    }
+
+    fn give_up_late(&mut self) {
+        let now = self.now;
+        let late: Vec<RequestId> =
+            self.sync.pending.iter().filter(|(_, pending)| pending.sent + PATIENCE <= now).map(|(id, _)| *id).collect();
+        for id in late {
+            if let Some(pending) = self.sync.pending.remove(&id) {
+                self.mute(pending.peer);
+            }
+        }
+    }
+
+    /// Asks nothing of a peer for a while.
+    fn mute(&mut self, key: IdentityKey) {
+        let until = self.now.saturating_add(STATUS_EVERY);
+        if let Some(peer) = self.sync.peers.get_mut(&key) {
+            peer.muted_until = until;
+            peer.status = None;
+        }
+    }
+
+    fn ask_statuses(&mut self) {
+        if self.now < self.sync.next_status || self.sync.peers.is_empty() {
+            return;
+        }
+        self.sync.next_status = self.now.saturating_add(STATUS_EVERY);
+        let keys: Vec<IdentityKey> = self.sync.peers.keys().copied().collect();
+        for offset in 0..STATUS_PEERS.min(keys.len()) {
+            self.ask(keys[(self.sync.turn + offset) % keys.len()], Asked::Status, Request::Status);
+        }
+        self.sync.turn = (self.sync.turn + STATUS_PEERS) % keys.len();
+    }
+
+    /// The unmuted peer of whom `rank` is highest, if above `least`; ties go to the next in turn.
+    fn best_peer(&mut self, least: u64, rank: fn(&PeerStatus) -> u64) -> Option<(IdentityKey, u64)> {
+        let now = self.now;
+        let candidates: Vec<(u64, IdentityKey)> = self
+            .sync
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.muted_until <= now)
+            .filter_map(|(key, peer)| Some((rank(peer.status.as_ref()?), *key)))
+            .filter(|(value, _)| *value > least)
+            .collect();
+        let best = candidates.iter().map(|(value, _)| *value).max()?;
+        let top: Vec<IdentityKey> =
+            candidates.iter().filter(|(value, _)| *value == best).map(|(_, key)| *key).collect();
+        self.sync.turn = self.sync.turn.wrapping_add(1);
+        top.get(self.sync.turn % top.len()).map(|key| (*key, best))
+    }
+
+    /// Asks for certified rounds when a peer has more: at once when two behind or not a member, after a grace when
+    /// one behind. [sync-1]
+    fn ask_rounds(&mut self) {
+        if self.sync.is_asking(|asked| matches!(asked, Asked::Rounds)) {
+            return;
+        }
+        let head = self.chain.round;
+        let Some((peer, round)) = self.best_peer(head, |status| status.round) else { return };
+        let waited = self.now >= self.sync.head_since.saturating_add(LAG_GRACE);
+        if round == head + 1 && !waited {
+            return;
+        }
+        let count = (round - head).min(u64::from(MAX_ROUNDS)) as u16;
+        self.ask(peer, Asked::Rounds, Request::Rounds { from: head + 1, count, transcripts: true });
+    }
+
+    /// Asks for decisions of windows that a peer has and this member lacks. [sync-2]
+    fn ask_decisions(&mut self) {
+        let next = self.next_height();
+        let Some(committee) = self.committee_of_window(next) else { return };
+        if self.own(&committee).is_none() || self.sync.is_asking(|asked| matches!(asked, Asked::Decisions)) {
+            return;
+        }
+        if self.now < self.sync.head_since.saturating_add(LAG_GRACE) {
+            return;
+        }
+        if let Some((peer, decided)) = self.best_peer(next - 1, |status| status.decided) {
+            let count = (decided - next + 1).min(2) as u16;
+            self.ask(peer, Asked::Decisions, Request::Decisions { from: next, count });
+        }
+    }
+
+    /// Asks for commitments that a live proposal or a decision names, another peer each time. [sync-3]
+    fn ask_wanted(&mut self) {
+        let now = self.now;
+        let peers: Vec<IdentityKey> = self.sync.peers.keys().copied().collect();
+        if peers.is_empty() {
+            return;
+        }
+        let mut requests: BTreeMap<(u64, IdentityKey), Vec<SetEntry>> = BTreeMap::new();
+        for (number, window) in &mut self.windows {
+            for (entry, wanted) in window.wanted.iter_mut().filter(|(_, wanted)| wanted.next <= now) {
+                let peer = peers[(usize::from(entry.member) + wanted.turn) % peers.len()];
+                wanted.turn = wanted.turn.wrapping_add(1);
+                wanted.next = now.saturating_add(WANTED_EVERY);
+                requests.entry((*number, peer)).or_default().push(*entry);
+            }
+        }
+        for ((window, peer), wanted) in requests {
+            self.ask(peer, Asked::Commitments(window), Request::Commitments { window, wanted });
+        }
+    }
+
+    /// Fetches transcripts of rounds that were learned without them.
+    fn ask_transcripts(&mut self) {
+        if self.now < self.sync.next_transcripts
+            || self.sync.is_asking(|asked| matches!(asked, Asked::Transcripts | Asked::Rounds))
+        {
+            return;
+        }
+        let Some(first) = self.sync.missing.first().copied() else { return };
+        let Some((peer, _)) = self.best_peer(first - 1, |status| status.round) else { return };
+        self.sync.next_transcripts = self.now.saturating_add(STATUS_EVERY);
+        let last = self.sync.missing.range(first..first + u64::from(MAX_ROUNDS)).next_back().copied();
+        let count = (last.unwrap_or(first) - first + 1) as u16;
+        self.ask(peer, Asked::Transcripts, Request::Rounds { from: first, count, transcripts: true });
+    }
+
+    pub(crate) fn on_response(&mut self, id: RequestId, from: IdentityKey, response: Option<Response>) {
+        let Some(pending) = self.sync.pending.remove(&id) else { return };
+        self.sync.next_look = 0;
+        if pending.peer != from {
+            return;
+        }
+        match (pending.asked, response) {
+            (_, None) => self.mute(from),
+            (Asked::Status, Some(Response::Status(status))) => self.on_status(from, pending.sent, status),
+            (Asked::Rounds, Some(Response::Rounds(rounds))) => self.on_rounds(from, rounds),
+            (Asked::Decisions, Some(Response::Decisions(decisions))) => self.on_decisions(from, decisions),
+            (Asked::Transcripts, Some(Response::Rounds(rounds))) => self.on_transcripts(from, rounds),
+            (Asked::Commitments(window), Some(Response::Commitments(commitments))) => {
+                for commitment in commitments {
+                    if commitment.signed.body.window == window {
+                        self.on_commitment(from, commitment, false);
+                    } else {
+                        self.blame(from, Reject::WrongWindow);
+                    }
+                }
+                self.out.relay = false;
+            }
+            (_, Some(_)) => {
+                self.blame(from, Reject::Malformed);
+                self.mute(from);
+            }
+        }
+    }
+
+    fn on_status(&mut self, from: IdentityKey, sent: Millis, status: PeerStatus) {
+        let middle = sent + (self.now.saturating_sub(sent)) / 2;
+        if let Some(peer) = self.sync.peers.get_mut(&from) {
+            peer.status = Some(status);
+            peer.offset = Some(i64::try_from(status.clock).unwrap_or(i64::MAX).saturating_sub(middle as i64));
+        }
+    }
+
+    /// Certified rounds in order from the next one; the first that does not hold ends the answer. [sync-4]
+    fn on_rounds(&mut self, from: IdentityKey, rounds: Vec<RoundRecord>) {
+        if rounds.is_empty() {
+            return self.mute(from);
+        }
+        for record in rounds {
+            if record.beacon.header.round <= self.chain.round {
+                continue; // certified here while the answer was under way
+            }
+            let hash = match self.check_next(&record.beacon) {
+                Ok(hash) => hash,
+                Err(reason) => {
+                    self.blame(from, reason);
+                    return self.mute(from);
+                }
+            };
+            let committee = self.committee(record.beacon.header.epoch);
+            let transcript = record.transcript.filter(|transcript| {
+                committee.is_some_and(|committee| transcript.audit(&record.beacon.header, &committee).is_ok())
+            });
+            self.adopt(record.beacon, hash, transcript);
+            if self.halted {
+                return;
+            }
+        }
+    }
+
+    fn on_decisions(&mut self, from: IdentityKey, decisions: Vec<Decision>) {
+        for decision in decisions {
+            let height = decision.value.window;
+            if height != self.next_height() {
+                continue;
+            }
+            if let Err(reason) = self.check_decision(&decision) {
+                self.blame(from, reason);
+                return self.mute(from);
+            }
+            self.on_synced_decision(&decision);
+        }
+    }
+
+    /// A decision holds when its certificate does and its value follows the rules.
+    pub(crate) fn check_decision(&mut self, decision: &Decision) -> Result<(), Reject> {
+        let height = decision.value.window;
+        let committee = self.committee_of_window(height).ok_or(Reject::WrongCommittee)?;
+        let value = decision.value.encode();
+        self.check_value(&value, &committee, height)?;
+        let certificate = &decision.certificate;
+        if certificate.height != height {
+            return Err(Reject::WrongWindow);
+        }
+        if certificate.value_id != beacon_spec::consensus::value_id(&value) {
+            return Err(Reject::WrongRoot);
+        }
+        let signers = committee.signers();
+        certificate.verify(
+            &self.config.chain,
+            |member| Some((signers.weight(member), signers.verifier(member).ok()?)),
+            signers.total_weight(),
+        )
+    }
+
+    fn on_transcripts(&mut self, from: IdentityKey, rounds: Vec<RoundRecord>) {
+        let Some(first) = self.sync.missing.first().copied() else { return };
+        let last = rounds.last().map_or(first, |record| record.beacon.header.round);
+        for record in rounds {
+            let round = record.beacon.header.round;
+            let Some(transcript) = record.transcript.filter(|_| self.sync.missing.contains(&round)) else { continue };
+            let holds = match self.committee(record.beacon.header.epoch) {
+                // The beacon is verified again: what the peer sent with the transcript is not yet known to be ours.
+                Some(committee) => record
+                    .beacon
+                    .verify(&self.config.chain, &self.config.parameters.schedule, committee.signers())
+                    .and_then(|_| transcript.audit(&record.beacon.header, &committee)),
+                None => continue,
+            };
+            match holds {
+                Ok(()) => {
+                    self.sync.missing.remove(&round);
+                    self.persist(Record::Transcript(Box::new(transcript)), false);
+                }
+                Err(reason) => return self.blame(from, reason),
+            }
+        }
+        // What this peer does not have any more is not asked for again.
+        self.sync.missing.retain(|round| *round > last);
+    }
+}

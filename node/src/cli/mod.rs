@@ -1,0 +1,86 @@
+//! The command line: one file a command, and what they share.
+//!
+//! Exit codes: 0 done, 1 refused or failed, 2 wrong usage. Results go to standard output (with `--json` one JSON
+//! object for scripts), everything else to standard error. Every error names the thing, the value and the remedy.
+
+mod committee;
+mod documents;
+mod draft;
+mod failure;
+mod fetch;
+mod home;
+mod init;
+mod keygen;
+mod logs;
+mod parameters;
+mod run;
+mod seal;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use run::Prepared;
+
+const AFTER: &str = "\
+A network from nothing:
+  beacon-node keygen --home a                        # on each machine; send the identity to whoever drafts
+  beacon-node genesis draft --name example --member IDENTITY:30 --member … --out draft.json
+  beacon-node keygen --home a --draft draft.json     # on each machine; send bundle-….json to whoever seals
+  beacon-node genesis seal --draft draft.json --bundle bundle-….json … --out genesis.bin
+  beacon-node init --home a --genesis genesis.bin    # on each machine
+  beacon-node run --home a
+
+Joining a network that runs, as an observer:
+  beacon-node init --home b --peer /ip4/192.0.2.1/tcp/7700 --chain HASH
+  beacon-node run --home b
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage.";
+
+/// A node of the randomness beacon: keys, genesis, and the daemon.
+#[derive(Parser)]
+#[command(name = "beacon-node", version, after_help = AFTER, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Keygen(keygen::Arguments),
+    /// Draw up the genesis of a chain: draft, then seal.
+    #[command(arg_required_else_help = true)]
+    Genesis {
+        #[command(subcommand)]
+        command: GenesisCommand,
+    },
+    Init(init::Arguments),
+    Run(run::Arguments),
+    Status(status::Arguments),
+}
+
+#[derive(Subcommand)]
+enum GenesisCommand {
+    Draft(Box<draft::Arguments>),
+    Seal(seal::Arguments),
+}
+
+/// Runs the command of this process.
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Keygen(arguments) => keygen::run(&arguments),
+        Command::Genesis { command: GenesisCommand::Draft(arguments) } => draft::run(&arguments),
+        Command::Genesis { command: GenesisCommand::Seal(arguments) } => seal::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.exit_code()
+        }
+    }
+}

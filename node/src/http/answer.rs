@@ -1,0 +1,227 @@
+//! How answers and refusals look: JSON or binary, caching, and `{"error", "code"}`.
+
+use std::collections::BTreeMap;
+
+use axum::body::Bytes;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::store::StoreError;
+
+pub(super) const BINARY: &str = "application/octet-stream";
+const JSON: &str = "application/json";
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// A number, range or option that cannot be read.
+    Bad {
+        code: &'static str,
+        error: String,
+    },
+    /// Rounds begin with 1 and end where time does.
+    NoSuchRound,
+    NoSuchEpoch(u64),
+    NoSuchPath,
+    OnlyGet,
+    /// Not certified yet; worth asking again after so many seconds.
+    NotYet {
+        round: u64,
+        seconds: u64,
+    },
+    /// A transcript that this node does not keep, or has never learned.
+    Pruned {
+        round: u64,
+    },
+    /// Too many at once, or too slow.
+    Busy,
+    /// The store failed. The reason is for the operator's log.
+    Store(StoreError),
+    /// A reading thread ended without an answer.
+    Lost,
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Refusal::Store(error)
+    }
+}
+
+#[derive(Serialize)]
+struct RefusalView {
+    error: String,
+    code: &'static str,
+}
+
+impl Refusal {
+    fn parts(&self) -> (StatusCode, &'static str, String) {
+        match self {
+            Refusal::Bad { code, error } => (StatusCode::BAD_REQUEST, code, error.clone()),
+            Refusal::NoSuchRound => (
+                StatusCode::NOT_FOUND,
+                "no-such-round",
+                "there is no such round: rounds begin with 1 and have a due time below 2^64 ms".to_owned(),
+            ),
+            Refusal::NoSuchEpoch(epoch) => {
+                (StatusCode::NOT_FOUND, "no-such-epoch", format!("this node knows no committee of epoch {epoch}"))
+            }
+            Refusal::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path", "nothing is served here".to_owned()),
+            Refusal::OnlyGet => (StatusCode::METHOD_NOT_ALLOWED, "only-get", "only GET is served here".to_owned()),
+            Refusal::NotYet { round, .. } => {
+                (StatusCode::TOO_EARLY, "not-yet", format!("round {round} is not due or not certified yet"))
+            }
+            Refusal::Pruned { round } => {
+                (StatusCode::NOT_FOUND, "pruned", format!("this node does not keep the transcript of round {round}"))
+            }
+            Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "too many requests at once".to_owned()),
+            Refusal::Store(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "store", "the stored data cannot be read".to_owned())
+            }
+            Refusal::Lost => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "the reading was cut short".to_owned()),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        if let Refusal::Store(error) = &self {
+            tracing::error!(%error, "a request could not be answered");
+        }
+        let (status, code, error) = self.parts();
+        let body = json(&RefusalView { error, code });
+        let headers = [(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, "no-store")];
+        let mut response = (status, headers, body).into_response();
+        let wait = match self {
+            Refusal::NotYet { seconds, .. } => Some(seconds),
+            Refusal::Busy => Some(1),
+            _ => None,
+        };
+        if let Some(seconds) = wait {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// How long others may keep an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    Forever,
+    Seconds(u64),
+}
+
+/// An answer in one of its two forms.
+pub(super) fn answer(
+    form: Form,
+    keep: Keep,
+    json: impl FnOnce() -> Bytes,
+    binary: impl FnOnce() -> Vec<u8>,
+) -> Response {
+    let (kind, body) = match form {
+        Form::Json => (JSON, json()),
+        Form::Binary => (BINARY, binary().into()),
+    };
+    let control = match keep {
+        Keep::Forever => "public, max-age=31536000, immutable".to_owned(),
+        Keep::Seconds(seconds) => format!("public, max-age={seconds}"),
+    };
+    let headers = [(header::CONTENT_TYPE, kind), (header::VARY, "accept")];
+    (headers, [(header::CACHE_CONTROL, control)], body).into_response()
+}
+
+/// JSON that must not be kept.
+pub(super) fn fresh(status: StatusCode, value: &impl Serialize) -> Response {
+    let headers = [(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, "no-store")];
+    (status, headers, json(value)).into_response()
+}
+
+pub(super) fn json(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).expect("views have string keys and nothing that fails to serialize").into()
+}
+
+/// The form that the request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Json,
+    Binary,
+}
+
+/// The query, one value a name.
+pub(super) struct Params(BTreeMap<String, String>);
+
+impl Params {
+    /// The number under `name`.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        self.0.get(name).map(|text| number(name, text)).transpose()
+    }
+
+    pub fn form(&self, headers: &HeaderMap) -> Result<Form, Refusal> {
+        match self.0.get("format").map(String::as_str) {
+            Some("binary") => Ok(Form::Binary),
+            Some("json") => Ok(Form::Json),
+            Some(other) => Err(Refusal::Bad {
+                code: "bad-format",
+                error: format!("format is json or binary, not {:?}", shortened(other)),
+            }),
+            None => {
+                let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+                let binary = accepted
+                    .flat_map(|value| value.split(','))
+                    .any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(BINARY)));
+                Ok(if binary { Form::Binary } else { Form::Json })
+            }
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let query: Result<Query<BTreeMap<String, String>>, QueryRejection> =
+            Query::from_request_parts(parts, state).await;
+        let bad = |error: QueryRejection| Refusal::Bad { code: "bad-query", error: error.to_string() };
+        query.map(|Query(values)| Params(values)).map_err(bad)
+    }
+}
+
+/// The form asked for, for handlers without other options.
+impl<S: Send + Sync> FromRequestParts<S> for Form {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        Params::from_request_parts(parts, state).await?.form(&parts.headers)
+    }
+}
+
+/// The round number in a path.
+pub(super) struct Round(pub u64);
+
+impl<S: Send + Sync> FromRequestParts<S> for Round {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
+        let Path(text) = path.map_err(|error| Refusal::Bad { code: "bad-path", error: error.to_string() })?;
+        number("the round", &text).map(Round)
+    }
+}
+
+/// Decimal digits and nothing else, up to 2^64 − 1.
+pub(super) fn number(name: &str, text: &str) -> Result<u64, Refusal> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let parsed = if digits { text.parse().ok() } else { None };
+    parsed.ok_or_else(|| Refusal::Bad {
+        code: "bad-number",
+        error: format!("{name} is a whole number from 0 to 2^64 - 1, not {:?}", shortened(text)),
+    })
+}
+
+/// The start of what was sent, so that a refusal is never longer than its request deserves.
+fn shortened(text: &str) -> String {
+    text.chars().take(32).collect()
+}

@@ -1,0 +1,51 @@
+//! The chain as such: what it is, who signs it.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use beacon_engine::serve::Archive;
+use beacon_spec::codec::{decode, encode};
+use beacon_spec::genesis::{GENESIS_LIMITS, Genesis};
+
+use super::answer::{Form, Keep, Params, Refusal, answer, json};
+use super::api::PublicApi;
+use super::view::InfoView;
+
+pub(super) async fn info(State(api): State<PublicApi>, form: Form) -> Result<Response, Refusal> {
+    let committee = api.committee(newest_epoch(&api));
+    let status = api.status();
+    let signers = committee.as_ref().map_or(&api.light().signers, |committee| &committee.list);
+    let view = || json(&InfoView::new(api.chain(), api.light(), signers, api.tip(), status.role.name()));
+    // The binary form is the light genesis alone, which never changes; the JSON form tells the newest round.
+    let keep = if form == Form::Binary { Keep::Forever } else { Keep::Seconds(0) };
+    Ok(answer(form, keep, view, || encode(api.light())))
+}
+
+/// The sealed genesis with all its bundles, which a verifier of transcripts needs.
+pub(super) async fn genesis(State(api): State<PublicApi>, form: Form) -> Result<Response, Refusal> {
+    let bytes = api.read(|store| store.genesis()).await?;
+    let view = match form {
+        Form::Binary => None,
+        Form::Json => Some(decode::<Genesis>(&bytes, &GENESIS_LIMITS).map_err(|_| Refusal::Lost)?),
+    };
+    Ok(answer(form, Keep::Forever, || json(&view), || bytes))
+}
+
+pub(super) async fn committee(
+    State(api): State<PublicApi>,
+    params: Params,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let form = params.form(&headers)?;
+    let asked = params.number("epoch")?;
+    let epoch = asked.unwrap_or_else(|| newest_epoch(&api));
+    let committee = api.committee(epoch).ok_or(Refusal::NoSuchEpoch(epoch))?;
+    let keep = if asked.is_some() { Keep::Forever } else { Keep::Seconds(0) };
+    Ok(answer(form, keep, || committee.json.clone(), || encode(&committee.list)))
+}
+
+/// The epoch of the newest certified round; the first one before there is any.
+fn newest_epoch(api: &PublicApi) -> u64 {
+    api.schedule().epoch_of(api.tip().max(1))
+}

@@ -1,0 +1,15 @@
+//! The daemon of the randomness beacon.
+
+mod cli;
+mod clock;
+mod config;
+mod http;
+mod keystore;
+mod metrics;
+mod network;
+mod shell;
+mod store;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

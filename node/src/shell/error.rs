@@ -1,0 +1,100 @@
+//! Why the node stopped or could not start.
+
+use std::fmt;
+
+use beacon_engine::event::Halt;
+use beacon_entropy::pool::PoolError;
+use beacon_entropy::sources::UnknownSource;
+use beacon_spec::reject::Reject;
+
+use crate::http::ListenError;
+use crate::network::NetworkError;
+use crate::store::StoreError;
+
+#[derive(Debug)]
+pub enum ShellError {
+    Runtime(String),
+    Store(StoreError),
+    Network(NetworkError),
+    Http(ListenError),
+    Entropy(PoolError),
+    UnknownSource(String),
+    /// The committee of an epoch cannot be built from the genesis.
+    Committee {
+        epoch: u64,
+        reason: Reject,
+    },
+    /// The engine refuses to go on.
+    Halted(Halt),
+    NetworkStopped,
+}
+
+impl ShellError {
+    pub fn source(error: UnknownSource) -> Self {
+        ShellError::UnknownSource(error.to_string())
+    }
+
+    /// What the operator can do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            ShellError::Runtime(_) => "free memory or threads, then start again",
+            ShellError::Store(_) => "see the message; the data directory is in config.toml as data_dir",
+            ShellError::Network(_) | ShellError::Http(_) => "choose another address in config.toml, or free this one",
+            ShellError::Entropy(_) | ShellError::UnknownSource(_) => "correct [entropy] in config.toml",
+            ShellError::Committee { .. } => "the genesis in the home is damaged: fetch it again with beacon-node init",
+            ShellError::Halted(Halt::ForkedHeader { .. }) => {
+                "keep the home as it is and compare it with other members: a quorum certified another header"
+            }
+            ShellError::Halted(_) => "keep the home as it is; restoring an older copy of it is not safe",
+            ShellError::NetworkStopped => "start the node again",
+        }
+    }
+}
+
+impl fmt::Display for ShellError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ShellError::Runtime(error) => write!(f, "cannot start the runtime: {error}"),
+            ShellError::Store(error) => error.fmt(f),
+            ShellError::Network(error) => error.fmt(f),
+            ShellError::Http(error) => error.fmt(f),
+            ShellError::Entropy(error) => error.fmt(f),
+            ShellError::UnknownSource(error) => f.write_str(error),
+            ShellError::Committee { epoch, reason } => {
+                write!(f, "the committee of epoch {epoch} is unusable: {reason}")
+            }
+            ShellError::Halted(Halt::ForkedHeader { round, own, certified }) => {
+                write!(f, "round {round}: the own header {own} differs from the certified one {certified}")
+            }
+            ShellError::Halted(Halt::Agreement(reason)) => write!(f, "agreement stopped: {reason}"),
+            ShellError::Halted(Halt::BadRecords(reason)) => write!(f, "the stored records do not fit: {reason}"),
+            ShellError::NetworkStopped => f.write_str("the network task ended"),
+        }
+    }
+}
+
+impl std::error::Error for ShellError {}
+
+impl From<StoreError> for ShellError {
+    fn from(error: StoreError) -> Self {
+        ShellError::Store(error)
+    }
+}
+
+impl From<NetworkError> for ShellError {
+    fn from(error: NetworkError) -> Self {
+        ShellError::Network(error)
+    }
+}
+
+impl From<ListenError> for ShellError {
+    fn from(error: ListenError) -> Self {
+        ShellError::Http(error)
+    }
+}
+
+impl From<PoolError> for ShellError {
+    fn from(error: PoolError) -> Self {
+        ShellError::Entropy(error)
+    }
+}

@@ -1,0 +1,180 @@
+//! The shell: starts the parts, then runs the one loop that feeds the engine and executes its effects.
+//!
+//! Reading order: this file (start and stop), `driver` (the loop), `effects` (what each effect does), `work` (threads
+//! for dealing, verification, entropy and answers).
+
+mod driver;
+mod effects;
+mod error;
+mod report;
+mod work;
+
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use zeroize::Zeroizing;
+
+use beacon_engine::batch::Recovered;
+use beacon_engine::engine::{self, BundleSecrets, Engine};
+use beacon_entropy::pool::EntropyPool;
+
+use beacon_spec::committee::Committee;
+
+use crate::cli::Prepared;
+use crate::clock;
+use crate::config::Listener;
+use crate::http::{self, ApiSetup, PublicApi};
+use crate::keystore::KeyStore;
+use crate::metrics::Metrics;
+use crate::network::{Network, NetworkConfig};
+use crate::store::{Report, Store};
+
+use driver::{Driver, Parts};
+pub use error::ShellError;
+use work::{Completion, Workshop};
+
+/// Runs the node until a signal or a fatal error.
+pub fn run(prepared: Prepared) -> Result<(), ShellError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(8)
+        .enable_all()
+        .build()
+        .map_err(|error| ShellError::Runtime(error.to_string()))?;
+    runtime.block_on(serve(prepared))
+}
+
+fn engine_config(prepared: &Prepared) -> engine::Config {
+    engine::Config {
+        chain: prepared.sealed.chain,
+        parameters: prepared.sealed.genesis.draft.parameters.clone(),
+        committee: Arc::new(prepared.sealed.committee.clone()),
+        identity: prepared.identity,
+        long_lived: prepared.keys.long_lived().clone(),
+        bundles: secrets(&prepared.keys),
+        unsafe_withhold_openings: prepared.withhold_openings,
+    }
+}
+
+fn secrets(keys: &KeyStore) -> Vec<Arc<BundleSecrets>> {
+    let bundles = keys.bundles().iter();
+    bundles
+        .map(|bundle| BundleSecrets { voting: bundle.voting().clone(), tickets: bundle.tickets().to_vec() })
+        .map(Arc::new)
+        .collect()
+}
+
+fn network_config(prepared: &Prepared) -> NetworkConfig {
+    NetworkConfig {
+        identity_secret: Zeroizing::new(*prepared.keys.identity_secret().seed()),
+        chain: prepared.sealed.chain.0,
+        listen: prepared.config.listen.clone(),
+        peers: prepared.config.peers.clone(),
+        members: Vec::new(), // the engine names them in its first step
+        limits: prepared.config.limits.network(),
+    }
+}
+
+async fn serve(prepared: Prepared) -> Result<(), ShellError> {
+    let config = &prepared.config;
+    let chain = prepared.sealed.chain;
+    let mut registry = Registry::with_prefix("beacon");
+    let metrics = Metrics::register(&mut registry);
+    let public = bind(config.http, "http").await?;
+    let local = bind(config.local_http, "local_http").await?;
+    let store = Arc::new(Store::open(&config.data_dir, chain, &prepared.sealed.bytes)?);
+    let recovered: Recovered = store.recover()?;
+    let pool = Arc::new(EntropyPool::start(config.entropy.pool().map_err(ShellError::source)?)?);
+
+    let (completions, done) = mpsc::unbounded_channel();
+    let written = completions.clone();
+    let writer = store.writer(config.transcripts_keep.rounds(), move |report| {
+        let completion = match report {
+            Report::Durable { seq, took } => Completion::Durable { seq, took },
+            Report::Failed(error) => Completion::DiskFailed(error),
+        };
+        // Refused only when the loop has ended; nothing depends on the report then.
+        let _ = written.send(completion);
+    })?;
+    let (network, events) = Network::start(network_config(&prepared), &mut registry).await?;
+
+    let (status, status_shown) = watch::channel(report::initial(&prepared));
+    let api = PublicApi::new(ApiSetup {
+        store: store.clone(),
+        light: prepared.sealed.genesis.light(&prepared.sealed.committee),
+        status: status_shown,
+        metrics: metrics.clone(),
+        registry: Arc::new(registry),
+        clock: clock::now,
+    });
+    serve_committees(&api, &prepared, &recovered)?;
+    let (stop_http, stopping) = watch::channel(false);
+    let servers: Vec<_> = [(public, http::public_router(api.clone())), (local, http::local_router(api.clone()))]
+        .into_iter()
+        .filter_map(|(listener, router)| Some((listener?, router)))
+        .map(|(listener, router)| {
+            let mut stopping = stopping.clone();
+            let stop = async move { drop(stopping.wait_for(|stop| *stop).await) };
+            tokio::spawn(http::serve(listener, router, api.clone(), stop))
+        })
+        .collect();
+
+    let workshop = Workshop::new(completions, pool, store, network.clone(), chain, metrics.clone());
+    let (engine, first) = Engine::recover(engine_config(&prepared), recovered, clock::now());
+    tracing::info!(round = engine.head().0, "ready");
+    let parts = Parts { engine, network: network.clone(), writer, workshop, api, metrics, status };
+    let mut driver = Driver::new(parts, &prepared);
+    let outcome = driver.run(first, events, done, shutdown_signal()).await;
+    // Refused only when no listener was configured.
+    let _ = stop_http.send(true);
+    for server in servers {
+        match server.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a listener ended with an error"),
+            Err(error) => tracing::warn!(%error, "a listener ended with an error"),
+        }
+    }
+    network.shutdown().await;
+    driver.close();
+    tracing::info!("stopped");
+    outcome
+}
+
+/// Serves the committees of all epochs so far: the first one, carried over under each later number.
+fn serve_committees(api: &PublicApi, prepared: &Prepared, recovered: &Recovered) -> Result<(), ShellError> {
+    let first = &prepared.sealed.committee;
+    let parameters = &prepared.sealed.genesis.draft.parameters;
+    let round = recovered.tip.as_ref().map_or(0, |(beacon, _)| beacon.header.round);
+    api.add_committee(first);
+    for epoch in 2..=parameters.schedule.epoch_of(round + 1) {
+        let members = first.members().to_vec();
+        let carried = Committee::new(epoch, first.membership(), members, parameters.development_exemption);
+        api.add_committee(&carried.map_err(|reason| ShellError::Committee { epoch, reason })?);
+    }
+    Ok(())
+}
+
+async fn bind(listener: Listener, what: &'static str) -> Result<Option<TcpListener>, ShellError> {
+    match listener.0 {
+        Some(address) => Ok(Some(http::bind(address, what).await?)),
+        None => Ok(None),
+    }
+}
+
+/// Resolves at SIGINT or SIGTERM.
+async fn shutdown_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut stream) => drop(stream.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = terminate => {}
+        // An error means that no handler could be installed; then only SIGTERM or SIGKILL stops the node.
+        result = tokio::signal::ctrl_c() => if result.is_err() { std::future::pending().await },
+    }
+}

@@ -1,0 +1,95 @@
+//! What the engine gets back at a start.
+
+use zeroize::Zeroizing;
+
+use beacon_engine::batch::{DealingSeed, Decision, Recovered};
+use beacon_spec::chain::Beacon;
+use beacon_spec::codec::decode;
+use beacon_spec::message::{COMMITMENT_LIMITS, Commitment};
+use beacon_spec::mmr::Mmr;
+
+use super::error::{Damage, StoreError};
+use super::schema::{DECISION_LIMITS, Family, TIP_LIMITS, Tip, meta, number, number_key};
+use super::{Entry, Store};
+
+/// Rounds without a transcript that are named at a start.
+const MISSING: usize = 4096;
+
+impl Store {
+    /// Reads everything that the engine needs to go on where it stopped.
+    pub fn recover(&self) -> Result<Recovered, StoreError> {
+        let tip = self.tip()?;
+        let window = tip.as_ref().map_or(0, |(beacon, _)| beacon.header.window);
+        Ok(Recovered {
+            decisions: self.decisions_from(window)?,
+            commitments: self.all(Family::Commitments, commitment)?,
+            seeds: self.all(Family::Seeds, seed)?,
+            wal: self.all(Family::Wal, wal)?,
+            missing_transcripts: self
+                .scan(Family::Missing, b"", None)?
+                .take(MISSING)
+                .map(|entry| numbered(Family::Missing, &entry?.0))
+                .collect::<Result<_, _>>()?,
+            tip,
+        })
+    }
+
+    /// The newest round with the peaks after it.
+    fn tip(&self) -> Result<Option<(Beacon, Mmr)>, StoreError> {
+        let Some(tip) = self.get::<Tip>(Family::Meta, meta::TIP, &TIP_LIMITS)? else { return Ok(None) };
+        let key = number_key(tip.round);
+        let beacon =
+            self.beacon(tip.round)?.ok_or_else(|| StoreError::damaged(Family::Beacons, &key, Damage::Missing))?;
+        if beacon.header.hash() != tip.header || tip.mmr.count() != tip.round {
+            return Err(StoreError::damaged(Family::Meta, meta::TIP, Damage::OtherKey));
+        }
+        Ok(Some((beacon, tip.mmr)))
+    }
+
+    fn decisions_from(&self, window: u64) -> Result<Vec<Decision>, StoreError> {
+        let entries = self.scan(Family::Decisions, &number_key(window), None)?;
+        entries.map(|entry| decision(&entry?)).collect()
+    }
+
+    fn all<T>(&self, family: Family, read: fn(&Entry) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
+        self.scan(family, b"", None)?.map(|entry| read(&entry?)).collect()
+    }
+}
+
+fn numbered(family: Family, key: &[u8]) -> Result<u64, StoreError> {
+    number(key).ok_or_else(|| StoreError::damaged(family, key, Damage::KeyLength(key.len())))
+}
+
+fn decision((key, bytes): &Entry) -> Result<Decision, StoreError> {
+    let damaged = |damage| StoreError::damaged(Family::Decisions, key, damage);
+    let decision: Decision = decode(bytes, &DECISION_LIMITS).map_err(|reason| damaged(Damage::Undecodable(reason)))?;
+    match decision.value.window == numbered(Family::Decisions, key)? {
+        true => Ok(decision),
+        false => Err(damaged(Damage::OtherKey)),
+    }
+}
+
+fn commitment((key, bytes): &Entry) -> Result<Commitment, StoreError> {
+    let damaged = |damage| StoreError::damaged(Family::Commitments, key, damage);
+    let commitment: Commitment =
+        decode(bytes, &COMMITMENT_LIMITS).map_err(|reason| damaged(Damage::Undecodable(reason)))?;
+    let body = &commitment.signed.body;
+    let start = [&body.window.to_be_bytes()[..], &body.member.to_be_bytes()[..]].concat();
+    if key.len() == 42 && key.starts_with(&start) { Ok(commitment) } else { Err(damaged(Damage::OtherKey)) }
+}
+
+fn seed((key, bytes): &Entry) -> Result<(u64, DealingSeed), StoreError> {
+    let window = numbered(Family::Seeds, key)?;
+    let mut seed = Zeroizing::new([0; 32]);
+    if bytes.len() != seed.len() {
+        return Err(StoreError::damaged(Family::Seeds, key, Damage::Length(bytes.len())));
+    }
+    seed.copy_from_slice(bytes);
+    Ok((window, DealingSeed(seed)))
+}
+
+fn wal((key, bytes): &Entry) -> Result<(u64, u64, Vec<u8>), StoreError> {
+    let parts = key.split_at_checked(8).and_then(|(height, index)| Some((number(height)?, number(index)?)));
+    let (height, index) = parts.ok_or_else(|| StoreError::damaged(Family::Wal, key, Damage::KeyLength(key.len())))?;
+    Ok((height, index, bytes.to_vec()))
+}

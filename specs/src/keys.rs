@@ -1,0 +1,101 @@
+//! Ed25519 keys and signatures: one way to sign, one way to verify. [keys-1]
+//!
+//! What is signed is always the 32-byte tagged hash of the message's preimage. Verification is
+//! `ed25519_dalek::VerifyingKey::verify_strict`, one signature at a time: cofactorless, canonical, no weak keys.
+
+use core::fmt;
+
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use zeroize::Zeroizing;
+
+use crate::hash::Digest32;
+use crate::reject::Reject;
+
+/// A member's or node's long-lived Ed25519 public key; also its libp2p peer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdentityKey(pub [u8; 32]);
+crate::codec::byte_newtype!(IdentityKey, 32);
+
+/// A member's Ed25519 public key for one epoch's commitments, consensus messages and header votes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VotingKey(pub [u8; 32]);
+crate::codec::byte_newtype!(VotingKey, 32);
+
+/// An Ed25519 signature, 64 bytes (R then s).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signature(pub [u8; 64]);
+crate::codec::byte_newtype!(Signature, 64);
+
+/// A public key decompressed once and known to be canonical, torsion-free and not weak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verifier(VerifyingKey);
+
+impl Verifier {
+    /// Judges a public key. [keys-2]
+    pub fn new(bytes: &[u8; 32]) -> Result<Self, Reject> {
+        let key = VerifyingKey::from_bytes(bytes).map_err(|_| Reject::BadKey)?;
+        let point = key.to_edwards();
+        let canonical = point.compress().to_bytes() == *bytes;
+        if !canonical || key.is_weak() || !point.is_torsion_free() {
+            return Err(Reject::BadKey);
+        }
+        Ok(Verifier(key))
+    }
+
+    /// Verifies `signature` over `digest`. [keys-3]
+    pub fn verify(&self, digest: &Digest32, signature: &Signature) -> Result<(), Reject> {
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        self.0.verify_strict(&digest.0, &signature).map_err(|_| Reject::BadSignature)
+    }
+
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+}
+
+/// An Ed25519 secret key. It is erased when dropped and never printed.
+#[derive(Clone)]
+pub struct SecretKey(SigningKey);
+
+impl SecretKey {
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        SecretKey(SigningKey::from_bytes(seed))
+    }
+
+    /// The 32-byte seed, for the key store only.
+    pub fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
+    pub fn public(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+
+    pub fn identity(&self) -> IdentityKey {
+        IdentityKey(self.public())
+    }
+
+    pub fn voting(&self) -> VotingKey {
+        VotingKey(self.public())
+    }
+
+    pub fn sign(&self, digest: &Digest32) -> Signature {
+        Signature(self.0.sign(&digest.0).to_bytes())
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey([REDACTED])")
+    }
+}
+
+/// A compressed ristretto255 point as it travels; judged where it is used.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PointBytes(pub [u8; 32]);
+crate::codec::byte_newtype!(PointBytes, 32);
+
+/// A scalar modulo the group order as it travels, little-endian; judged where it is used.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScalarBytes(pub [u8; 32]);
+crate::codec::byte_newtype!(ScalarBytes, 32);

@@ -1,0 +1,165 @@
+//! A network under test, and processes that end.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+use beacon_spec::committee::Committee;
+use beacon_spec::genesis::Genesis;
+use beacon_spec::hash::Digest32;
+use beacon_testnet::audit;
+use beacon_testnet::binaries::Binaries;
+use beacon_testnet::home::Home;
+use beacon_testnet::network::Network;
+use beacon_testnet::node::node_command;
+use beacon_testnet::plan::Plan;
+use beacon_testnet::watch::{View, Watchers};
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// As long as a scenario waits for anything; on a quiet machine everything comes within a few seconds.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Networks would take each other's processors, and with them their periods.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// A running network with a subscriber at each node.
+pub struct Net {
+    pub network: Network,
+    pub view: View,
+    watchers: Watchers,
+    /// Everything of the network; removed in the end.
+    pub directory: TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Net {
+    /// Makes and starts a network.
+    pub async fn start(weights: &[u64], period: u64, window: u64) -> Net {
+        let mut net = Net::made(weights, period, window).await;
+        net.network.start().expect("the nodes start");
+        net
+    }
+
+    /// Makes a network without starting it.
+    pub async fn made(weights: &[u64], period: u64, window: u64) -> Net {
+        let turn = TURN.lock().await;
+        let directory = TempDir::new().expect("a temporary directory");
+        let plan = Plan::new(None, Some(weights.to_vec()), period, window, 7700).expect("a sound plan");
+        let plan = plan.on_free_ports().expect("free ports");
+        let home = Home::claim(&directory.path().join("net")).expect("a home");
+        let binaries = Binaries::beside().expect("the programs are built");
+        let network = Network::make(plan, home, binaries).await.expect("a ceremony");
+        let watchers = Watchers::start(network.nodes.iter().map(|node| node.endpoints.url())).expect("subscribers");
+        let view = View::new(weights.len(), period);
+        Net { network, view, watchers, directory, _turn: turn }
+    }
+
+    /// Watches until `done`; gives up loudly, with the logs.
+    pub async fn until(&mut self, what: &str, done: impl Fn(&View) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !done(&self.view) {
+            let Ok(sighting) = timeout_at(deadline, self.watchers.next()).await else {
+                let rounds: Vec<u64> = self.view.nodes.iter().map(|seen| seen.round()).collect();
+                let logs: Vec<String> = self.network.nodes.iter().map(|node| node.tail()).collect();
+                panic!("{what}: not within {PATIENCE:?}; nodes are at rounds {rounds:?}\n{}", logs.join("\n"));
+            };
+            self.view.note(sighting);
+        }
+    }
+
+    /// Watches until every node has shown `more` rounds beyond the newest there is now; gives that round.
+    pub async fn rounds_more(&mut self, more: u64) -> u64 {
+        let goal = self.newest() + more;
+        self.until(&format!("all nodes at round {goal}"), |view| view.common() >= goal).await;
+        goal
+    }
+
+    pub fn newest(&self) -> u64 {
+        self.view.newest().map_or(0, |beacon| beacon.header.round)
+    }
+
+    pub fn url(&self, node: usize) -> String {
+        self.network.nodes[node].endpoints.url()
+    }
+
+    pub fn chain(&self) -> Digest32 {
+        Digest32::from_hex(&self.network.chain).expect("the ceremony gives a chain hash")
+    }
+
+    /// The sealed genesis and its committee.
+    pub fn genesis(&self) -> (Genesis, Committee) {
+        let bytes = fs::read(self.network.home.join("genesis.bin")).expect("the ceremony writes the genesis");
+        Genesis::open(&bytes, &self.chain()).expect("the genesis is of the chain")
+    }
+
+    /// All nodes, and further addresses, hold the same headers, whole, from 1 to `rounds`.
+    pub async fn assert_agreement(&self, rounds: u64, more: &[String]) {
+        let mut urls: Vec<String> = (0..self.network.nodes.len()).map(|node| self.url(node)).collect();
+        urls.extend_from_slice(more);
+        let agreement = audit::compare(&urls, self.chain(), rounds).await;
+        assert_eq!(agreement.agreeing, urls.len(), "{:?}", agreement.failures);
+        assert_eq!(self.view.disagreements, 0);
+    }
+
+    /// Runs the client against an address, with a trust of its own.
+    pub async fn beacon(&self, url: &str, words: &[&str]) -> Output {
+        let home = TempDir::new().expect("a temporary directory");
+        let mut command = Command::new(&self.network.binaries.client);
+        command.args(words).args(["--url", url, "--chain", &self.network.chain]).arg("--home").arg(home.path());
+        finished(command).await
+    }
+
+    /// Stops everything; a node that does not stop cleanly fails the scenario.
+    pub async fn finish(mut self) {
+        self.network.stop_all().await.expect("the nodes stop cleanly");
+    }
+}
+
+/// Runs a command of the node that must end.
+pub async fn node(binaries: &Binaries, words: &[impl AsRef<OsStr>]) -> Output {
+    let mut command = node_command(&binaries.node);
+    command.args(words);
+    finished(command).await
+}
+
+/// Waits for a process that must end.
+pub async fn finished(mut command: Command) -> Output {
+    command.kill_on_drop(true);
+    let output = timeout(PATIENCE, command.output()).await.unwrap_or_else(|_| panic!("{command:?} does not end"));
+    output.expect("the program can be started")
+}
+
+/// The process succeeded; what it printed.
+pub fn success(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ended with {}: {said}", output.status);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The process was refused with exit code 1, and said all of `parts`.
+pub fn refused(output: &Output, parts: &[&str]) {
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in parts {
+        assert!(said.contains(part), "{said:?} lacks {part:?}");
+    }
+}
+
+/// Copies a directory with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the target can be made");
+    for entry in fs::read_dir(from).expect("the source is there") {
+        let entry = entry.expect("the source can be listed");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a file can be copied");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Everybody is honest and up.
+
+use std::process::Stdio;
+
+use beacon_testnet::home::Home;
+use beacon_testnet::node::Node;
+use beacon_testnet::plan::Plan;
+use beacon_testnet::watch::{View, Watchers};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::harness::{Net, PATIENCE, finished, node, success};
+
+/// `./testnet/up --rounds 30 --period 1000 --json`, after building.
+#[tokio::test(flavor = "multi_thread")]
+async fn up_with_rounds_reports_agreement() {
+    let turn = Net::made(&[1, 1, 1, 1], 1000, 1).await;
+    let directory = TempDir::new().unwrap();
+    let base = turn.network.plan.port_base.to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beacon-testnet"));
+    command.args(["up", "--rounds", "30", "--period", "1000", "--json", "--port-base", &base]);
+    command.arg("--home").arg(directory.path().join("net")).stdin(Stdio::null());
+    let printed = success(&finished(command).await);
+    let report: Value = serde_json::from_str(&printed).expect("standard output is one JSON line");
+    assert_eq!(report["rounds"], 30);
+    assert_eq!(report["nodes_agreeing"], 4);
+    for field in ["rounds_per_second", "cpu_percent", "peak_rss_mb", "disk_bytes_per_round", "first_round_ms"] {
+        assert!(report[field].is_number(), "{field} in {report}");
+    }
+    assert!(report["latency_ms"]["p50"].is_number() && report["latency_ms"]["p99"].is_number(), "{report}");
+    assert!(!directory.path().join("net").exists(), "the network's files are removed");
+}
+
+/// A client verifies every node; an observer with one address and the hash serves the same chain.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_verify_and_an_observer_joins() {
+    let mut net = Net::start(&[30, 30, 25, 15], 300, 2).await;
+    let rounds = net.rounds_more(12).await;
+    for member in 0..4 {
+        let output = net.beacon(&net.url(member), &["verify", "--all", "--json"]).await;
+        let report: Value = serde_json::from_str(&success(&output)).expect("one JSON object");
+        assert!(report["verified"].as_u64() >= Some(rounds), "{report}");
+    }
+    let audit = net.beacon(&net.url(0), &["audit", &rounds.to_string()]).await;
+    success(&audit);
+
+    let mut observer = join(&net).await;
+    let url = observer.endpoints.url();
+    let mut watchers = Watchers::start([url.clone()]).unwrap();
+    let mut seen = View::new(1, 300);
+    while seen.common() < rounds + 3 {
+        let sighting = timeout(PATIENCE, watchers.next()).await.unwrap_or_else(|_| panic!("{}", observer.tail()));
+        seen.note(sighting);
+    }
+    net.until("the members are as far", |view| view.common() >= rounds + 3).await;
+    net.assert_agreement(rounds + 3, std::slice::from_ref(&url)).await;
+    success(&net.beacon(&url, &["verify", "--all"]).await);
+    observer.stop().await.expect("the observer stops cleanly");
+    net.finish().await;
+}
+
+/// Joins the network by its chain hash and one member's address.
+async fn join(net: &Net) -> Node {
+    let home = Home::claim(&net.directory.path().join("observer")).unwrap();
+    let plan = Plan::new(Some(1), None, 300, 2, 7700).unwrap().on_free_ports().unwrap();
+    let endpoints = plan.endpoints(0);
+    let [quic, tcp] = endpoints.multiaddrs();
+    let peer = &net.network.nodes[1].endpoints.multiaddrs()[1];
+    let directory = home.node(0);
+    let (http, local) = (endpoints.http_address().to_string(), endpoints.local_address().to_string());
+    let words = [
+        &["init", "--json", "--home", directory.to_str().unwrap(), "--peer", peer, "--chain", &net.network.chain][..],
+        &["--listen", &quic, "--listen", &tcp, "--http", &http, "--local-http", &local],
+    ]
+    .concat();
+    let report: Value = serde_json::from_str(&success(&node(&net.network.binaries, &words).await)).unwrap();
+    assert_eq!((&report["role"], &report["chain"]), (&"observer".into(), &net.network.chain.as_str().into()));
+    let identity = report["identity"].as_str().unwrap().to_owned();
+    let mut observer = Node::new(0, identity, 0, endpoints, directory, home.log(0));
+    observer.start(&net.network.binaries.node, false).unwrap();
+    observer
+}

@@ -1,0 +1,4 @@
+mod bytes;
+mod faults;
+mod happy;
+mod refusals;
