@@ -157,6 +157,24 @@ pub struct Member {
     pub bundle: KeyBundle,
 }
 
+/// A committee as it travels to whoever recomputes outputs, and takes nobody's word for its ticket keys. [committee-6]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberList {
+    #[serde(with = "crate::codec::number")]
+    pub epoch: u64,
+    #[serde(with = "crate::codec::number")]
+    pub membership: u64,
+    pub members: Vec<Member>,
+}
+
+impl MemberList {
+    /// The committee of these members, if it has the hash that a trusted header names.
+    pub fn check(self, hash: &Digest32, exempt: bool) -> Result<Committee, Reject> {
+        let committee = Committee::new(self.epoch, self.membership, self.members, exempt)?;
+        if committee.hash() == *hash { Ok(committee) } else { Err(Reject::WrongCommittee) }
+    }
+}
+
 /// The committee of one epoch, complete: what nodes work with. [committee-4]
 #[derive(Clone, Debug)]
 pub struct Committee {
@@ -230,6 +248,11 @@ impl Committee {
 
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// The committee as it travels.
+    pub fn list(&self) -> MemberList {
+        MemberList { epoch: self.epoch(), membership: self.membership(), members: self.members.clone() }
     }
 
     pub fn signers(&self) -> &Signers {

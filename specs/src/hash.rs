@@ -38,6 +38,9 @@ pub mod tag {
     pub const MIX_SALT: &str = "beacon/1/mix-salt";
     pub const OUTPUT: &str = "beacon/1/output";
     pub const EXPAND: &str = "beacon/1/expand";
+    pub const DRAW: &str = "beacon/1/draw";
+    pub const DRAW_LIST: &str = "beacon/1/draw-list";
+    pub const DRAW_STREAM: &str = "beacon/1/draw-stream";
     pub const MMR_LEAF: &str = "beacon/1/mmr-leaf";
     pub const MMR_NODE: &str = "beacon/1/mmr-node";
     pub const MMR_BAG: &str = "beacon/1/mmr-bag";

@@ -109,6 +109,10 @@ reasons! {
     Expired => "expired",
     /// An output that the transcript does not give.
     WrongOutput => "wrong-output",
+    /// An entry that stands in a list twice.
+    DuplicateEntry => "duplicate-entry",
+    /// A list in which some entries have a weight and some have none.
+    MixedWeights => "mixed-weights",
     /// Evidence that accuses nobody.
     NotEvidence => "not-evidence",
     /// A time before the first round, or any time look-up when the period is 0.

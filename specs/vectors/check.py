@@ -23,9 +23,9 @@ from second.cases import FILES, cases  # noqa: E402
 # The files in which a rule's own cases are, which are therefore tried first.
 NEAREST = {
     "agree": "message", "bundle": "bundle", "certify": "certificate", "chain": "chain", "codec": "formats",
-    "commit": "message", "committee": "committee", "consensus": "consensus", "deal": "message", "genesis": "genesis",
-    "hash": "hash", "keys": "keys", "mix": "mix", "mmr": "mmr", "open": "message", "pvss": "pvss",
-    "registry": "registry", "schedule": "schedule", "tickets": "tickets", "trust": "chain",
+    "commit": "message", "committee": "committee", "consensus": "consensus", "deal": "message", "draw": "draw",
+    "genesis": "genesis", "hash": "hash", "keys": "keys", "mix": "mix", "mmr": "mmr", "open": "message",
+    "pvss": "pvss", "registry": "registry", "schedule": "schedule", "tickets": "tickets", "trust": "chain",
 }  # fmt: skip
 
 

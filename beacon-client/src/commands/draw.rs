@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use beacon_client::draw::{Commitment, List, Outcome, Rules, page, parse_dice, parse_range};
+use beacon_client::draw::{Commitment, List, Outcome, Rules, page};
 use beacon_client::trust::CLOCK_TOLERANCE;
 use beacon_client::{Client, Error, Verified, time};
 use clap::{Args, Subcommand};
@@ -185,11 +185,8 @@ impl What {
         match (options.pick, options.shuffle, &options.dice, &options.range, options.bytes) {
             (Some(count), ..) => Ok(Rules::Pick { count }),
             (_, true, ..) => Ok(Rules::Shuffle),
-            (_, _, Some(dice), ..) => parse_dice(dice).ok_or_else(|| bad(dice, "2d6")),
-            (_, _, _, Some(range), _) => {
-                let (low, high) = parse_range(range).ok_or_else(|| bad(range, "1..49"))?;
-                Ok(Rules::Range { low, high, count: self.count })
-            }
+            (_, _, Some(dice), ..) => Rules::dice(dice).ok_or_else(|| bad(dice, "2d6")),
+            (_, _, _, Some(range), _) => Rules::range(range, self.count).ok_or_else(|| bad(range, "1..49")),
             (_, _, _, _, Some(count)) => Ok(Rules::Bytes { count }),
             _ => Err(Error::Usage("draw what? --pick, --shuffle, --dice, --range or --bytes".into())),
         }
@@ -202,7 +199,7 @@ impl What {
     /// The commitment to a round that nobody can know yet.
     async fn commitment(&self, client: &Client, list: &List) -> Result<Commitment, Error> {
         let rules = self.rules()?;
-        rules.check(list).map_err(Error::Usage)?;
+        rules.check(list).map_err(|bad| Error::Usage(bad.to_string()))?;
         let newest = match client.latest().await {
             Err(Error::NotYet { .. }) => 0,
             other => other?.round(),
@@ -255,7 +252,7 @@ fn read_list(path: Option<&Path>) -> Result<List, Error> {
         return Ok(List::default());
     };
     let bytes = fs::read(path).map_err(|error| Error::file(path, &error))?;
-    List::parse(&bytes).map_err(|message| Error::File { path: path.display().to_string(), message })
+    List::parse(&bytes).map_err(|bad| Error::File { path: path.display().to_string(), message: bad.to_string() })
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {

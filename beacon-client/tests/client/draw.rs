@@ -1,10 +1,9 @@
-//! Draws: the frozen vectors of the second implementation, and the way from commitment to check.
+//! Draws: the way from commitment to check.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use beacon_client::Digest32;
-use beacon_client::draw::sample::Stream;
 use beacon_client::draw::{Commitment, List, Outcome, Rules};
 use beacon_client::fabricate::{Chain, Plan};
 use serde_json::Value;
@@ -13,66 +12,6 @@ use tokio::process::Command;
 use super::client;
 use super::server::TestServer;
 use super::state::Home;
-
-fn field<'a>(case: &'a Value, name: &str) -> &'a str {
-    case[name].as_str().expect("the vectors have all fields")
-}
-
-fn digest(case: &Value, name: &str) -> Digest32 {
-    Digest32::from_hex(field(case, name)).expect("the vectors are hexadecimal")
-}
-
-#[test]
-fn draws_are_those_of_the_second_implementation() {
-    let vectors: Value = serde_json::from_str(include_str!("../../vectors/draw.json")).expect("JSON");
-    let cases = vectors["cases"].as_array().expect("a list of cases");
-    assert!(cases.len() >= 19);
-    for case in cases {
-        let list = List::parse(field(case, "text").as_bytes()).expect("a list");
-        let rules: Rules = field(case, "rules").parse().expect("rules");
-        let round = case["round"].as_u64().expect("a round");
-        let commitment = Commitment::new(digest(case, "chain"), round, 0, &rules, &list).expect("good rules");
-        assert_eq!(commitment.list, digest(case, "list"), "{rules}");
-        assert_eq!(commitment.draw, digest(case, "draw"), "{rules}");
-        let results = rules.draw(&list, &mut Stream::new(digest(case, "output"), commitment.draw));
-        let expected: Vec<&str> =
-            case["results"].as_array().expect("results").iter().filter_map(Value::as_str).collect();
-        assert_eq!(results, expected, "{rules}");
-    }
-}
-
-#[test]
-fn rules_have_one_spelling_and_limits() {
-    for text in ["pick 3", "shuffle", "dice 2d6", "range -5..5 times 2", "bytes 32"] {
-        assert_eq!(text.parse::<Rules>().expect("rules").to_string(), text);
-    }
-    for text in
-        ["", "pick", "pick 03", "pick +3", "Pick 3", "pick 3 ", "dice 2d", "range 1..2", "bytes -1", "shuffle 3"]
-    {
-        assert!(text.parse::<Rules>().is_err(), "{text}");
-    }
-    let three = List::parse(b"a\nb\nc").expect("a list");
-    let weighted = List::parse(b"a\t1\nb\t2").expect("a list");
-    let none = List::default();
-    for (rules, list, good) in [
-        ("pick 3", &three, true),
-        ("pick 4", &three, false),
-        ("pick 0", &three, false),
-        ("pick 1", &none, false),
-        ("pick 2", &weighted, true),
-        ("shuffle", &weighted, false),
-        ("shuffle", &none, false),
-        ("dice 1d6", &three, false),
-        ("dice 1d0", &none, false),
-        ("dice 0d6", &none, false),
-        ("range 5..4 times 1", &none, false),
-        ("range 5..5 times 1", &none, true),
-        ("bytes 1000001", &none, false),
-        ("bytes 1000000", &none, true),
-    ] {
-        assert_eq!(rules.parse::<Rules>().expect("rules").check(list).is_ok(), good, "{rules}");
-    }
-}
 
 #[tokio::test]
 async fn every_change_of_an_outcome_is_refused() {

@@ -1,13 +1,15 @@
 //! Servers with one bad habit each: none gets a wrong answer through, none holds the client beyond its time limit,
 //! and an honest server beside them is enough.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use beacon_client::fabricate::{Chain, Plan};
-use beacon_client::{Error, Refusal};
+use beacon_client::{Beacon, Error};
 use beacon_spec::codec::encode;
 use beacon_spec::hash::Digest32;
+use futures::future::join_all;
 
 use super::server::{Reply, TestServer, honest};
 use super::{builder, chain, client};
@@ -16,29 +18,173 @@ use super::{builder, chain, client};
 const SHORT: Duration = Duration::from_millis(400);
 const LONG: Duration = Duration::from_secs(10);
 
-/// How a habit shows.
-enum Shows {
+/// How a habit shows to a client that asks for the newest round.
+pub enum Shows {
     Refused(&'static str),
     Fault(&'static str),
 }
 use Shows::{Fault, Refused};
 
+/// One bad habit: the paths that it shows on, and what the server does there.
+pub struct Habit {
+    pub name: &'static str,
+    part: &'static str,
+    pub shows: Shows,
+    twist: Box<dyn Fn(Option<Vec<u8>>) -> Reply + Send + Sync>,
+}
+
+impl Habit {
+    pub async fn start(self, chain: &Arc<Chain>) -> TestServer {
+        TestServer::twisted(chain, self.part, self.twist).await
+    }
+}
+
+/// A habit on paths that contain `part`.
+fn habit(
+    name: &'static str,
+    part: &'static str,
+    shows: Shows,
+    twist: impl Fn(Option<Vec<u8>>) -> Reply + Send + Sync + 'static,
+) -> Habit {
+    Habit { name, part, shows, twist: Box::new(twist) }
+}
+
+/// A habit of answering with these bytes.
+fn bytes(name: &'static str, part: &'static str, code: &'static str, body: Vec<u8>) -> Habit {
+    habit(name, part, Refused(code), move |_| Reply::Ok(body.clone()))
+}
+
+/// A habit of answering with these bytes, whatever HTTP says.
+fn raw(name: &'static str, part: &'static str, fault: &'static str, answer: Vec<u8>) -> Habit {
+    habit(name, part, Fault(fault), move |_| Reply::Raw(answer.clone()))
+}
+
+/// Every habit that shows at the newest round of `plan` after so many rounds.
+pub fn habits(plan: &Plan, rounds: u64) -> Vec<Habit> {
+    let mut all = connections();
+    all.extend(statuses());
+    all.extend(lies(plan, rounds));
+    all
+}
+
+/// Servers that are slow, silent, broken off or without measure.
+fn connections() -> Vec<Habit> {
+    let closing = |body: Option<Vec<u8>>| {
+        let body = body.unwrap_or_default();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        Reply::Raw([head.as_bytes(), &body[..body.len() / 2]].concat())
+    };
+    let halved = |body: Option<Vec<u8>>| {
+        let mut body = body.unwrap_or_default();
+        body.truncate(body.len() / 2);
+        Reply::Ok(body)
+    };
+    let ok = |rest: &[u8]| [b"HTTP/1.1 200 OK\r\n", rest].concat();
+    vec![
+        habit("silent", "", Fault("in time"), |_| Reply::Silence),
+        habit("silent later", "latest", Fault("in time"), |_| Reply::Silence),
+        habit("one byte at a time", "latest", Fault("in time"), |body| Reply::Drip(body.unwrap_or_default())),
+        habit("truncated", "latest", Refused("malformed"), halved),
+        habit("closed in the middle", "latest", Fault("closed"), closing),
+        raw("closed at once", "latest", "closed", Vec::new()),
+        habit("a body without end", "latest", Fault("more than"), |_| Reply::Endless),
+        habit("a large body", "latest", Fault("more than"), |_| Reply::Ok(vec![0; 1 << 20])),
+        raw("a length that is a lie", "latest", "closed", ok(b"Content-Length: 99999999999\r\n\r\nabc")),
+        raw("headers without end", "latest", "protocol", ok(&b"a: b\r\n".repeat(100_000))),
+        raw("interim answers without end", "latest", "closed", b"HTTP/1.1 100 Continue\r\n\r\n".repeat(50_000)),
+        raw("broken chunks", "latest", "", ok(b"Transfer-Encoding: chunked\r\n\r\nzzz\r\n")),
+        raw("not HTTP", "", "protocol", b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()),
+    ]
+}
+
+/// Servers that answer with another status than they should.
+fn statuses() -> Vec<Habit> {
+    let status = |name, part, fault, status, headers, body: &'static [u8]| {
+        habit(name, part, Fault(fault), move |_| Reply::Status(status, headers, body.to_vec()))
+    };
+    vec![
+        status("redirecting", "latest", "redirect", 302, "Location: http://127.0.0.1:1/\r\n", b""),
+        status("another protocol", "latest", "", 101, "Upgrade: websocket\r\n", b""),
+        status("status 500", "latest", "500", 500, "", b"oh no"),
+        status("status 503 with a code", "latest", "503 (stopped)", 503, "", br#"{"code":"stopped"}"#),
+        status("status 404 for the chain", "info", "not there", 404, "", b"{"),
+    ]
+}
+
+/// Servers that lie.
+fn lies(plan: &Plan, rounds: u64) -> Vec<Habit> {
+    let build = |plan: Plan, rounds| Chain::build(plan, rounds).expect("a plan");
+    let chain = build(plan.clone(), rounds);
+    let other = build(plan.clone().seed(plan.seed + 7), rounds);
+    // The same seed with other weights shares names and times, not the committee.
+    let heavier = build(Plan { weights: vec![2, 2, 2, 3], ..plan.clone() }, rounds);
+    let newest = &chain.beacons[chain.beacons.len() - 1];
+    let with = |change: &dyn Fn(&mut Beacon)| {
+        let mut forged = newest.clone();
+        change(&mut forged);
+        encode(&forged)
+    };
+    let latest = |name, code, body| bytes(name, "latest", code, body);
+    let few = with(&|beacon| {
+        beacon.certificate.signatures.pop();
+        let bits = &mut beacon.certificate.bitmap[0];
+        *bits &= !(1 << bits.ilog2());
+    });
+    vec![
+        latest("an empty body", "malformed", Vec::new()),
+        bytes("an empty genesis", "info", "malformed", Vec::new()),
+        latest("HTML", "malformed", b"<html>hello</html>".to_vec()),
+        latest("more after the end", "trailing-bytes", [encode(newest), vec![0]].concat()),
+        bytes("another chain's genesis", "info", "wrong-chain", encode(&other.genesis)),
+        latest("another chain's beacon", "wrong-chain", encode(&other.beacons[other.beacons.len() - 1])),
+        latest(
+            "another committee",
+            "wrong-committee",
+            with(&|beacon| {
+                beacon.header.committee = heavier.committees[0].hash();
+                beacon.header.next_committee = beacon.header.committee;
+            }),
+        ),
+        latest("a chosen output", "bad-signature", with(&|beacon| beacon.header.output = Digest32::ZERO)),
+        latest("another due time", "wrong-due-time", with(&|beacon| beacon.header.due -= 1)),
+        latest("a version to come", "unknown-version", with(&|beacon| beacon.header.version += 1)),
+        latest("two signers of four", "no-quorum", few),
+        latest(
+            "the certificate of another round",
+            "bad-signature",
+            with(&|beacon| {
+                beacon.certificate = chain.beacons[0].certificate.clone();
+            }),
+        ),
+        latest("a round of the future", "future-round", {
+            let later = build(plan.clone(), rounds + 90);
+            encode(&later.beacons[later.beacons.len() - 1])
+        }),
+    ]
+}
+
 /// Asks a server with a habit alone, then with an honest one behind it.
-async fn survive(name: &str, chain: &Arc<Chain>, bad: &TestServer, shows: Shows) {
-    let limit = if matches!(shows, Fault("in time")) { SHORT } else { LONG };
+async fn survive(habit: Habit, chain: &Arc<Chain>) {
+    let (name, expected) = (
+        habit.name,
+        match &habit.shows {
+            Refused(code) => (1, *code),
+            Fault(part) => (3, *part),
+        },
+    );
+    let limit = if expected.1 == "in time" { SHORT } else { LONG };
+    let bad = habit.start(chain).await;
     let alone = builder(chain).server(bad.url.clone()).timeout(limit).build().expect("a client");
     let begun = Instant::now();
     let error = alone.latest().await.expect_err(name);
     assert!(begun.elapsed() < LONG, "{name}: {:?} is too long", begun.elapsed());
-    match (&shows, &error) {
-        (Refused(code), Error::Refused(refusal)) => {
-            assert_eq!(refusal.code(), *code, "{name}: {refusal}");
+    match &error {
+        Error::Refused(refusal) => {
+            assert_eq!((error.exit_code(), refusal.code()), expected, "{name}: {refusal}");
             assert_eq!(refusal.from.as_deref(), Some(bad.url.as_str()), "{name}");
-            assert_eq!(error.exit_code(), 1);
         }
-        (Fault(part), Error::Unreachable(faults)) => {
-            assert!(faults[0].1.to_string().contains(part), "{name}: {}", faults[0].1);
-            assert_eq!(error.exit_code(), 3);
+        Error::Unreachable(faults) => {
+            assert!(expected.0 == 3 && faults[0].1.to_string().contains(expected.1), "{name}: {}", faults[0].1);
         }
         _ => panic!("{name}: {error}"),
     }
@@ -46,98 +192,23 @@ async fn survive(name: &str, chain: &Arc<Chain>, bad: &TestServer, shows: Shows)
     let both = builder(chain).servers([bad.url.clone(), good.url.clone()]).timeout(LONG).build().expect("a client");
     let newest = both.latest().await.unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(newest.hash(), chain.beacons[chain.beacons.len() - 1].header.hash(), "{name}");
-    let banned: Vec<Refusal> = both.bans();
-    assert_eq!(banned.len(), usize::from(matches!(shows, Refused(_))), "{name}");
+    assert_eq!(both.bans().len(), usize::from(expected.0 == 1), "{name}");
 }
 
-async fn twist(
-    name: &str,
-    part: &'static str,
-    shows: Shows,
-    twist: impl Fn(Option<Vec<u8>>) -> Reply + Send + Sync + 'static,
-) {
+#[tokio::test]
+async fn twenty_five_habits_and_more_are_survived() {
+    let plan = Plan::new(4);
+    let chain = Arc::new(Chain::build(plan.clone(), 5).expect("a plan"));
+    let habits = habits(&plan, 5);
+    let names: BTreeSet<&str> = habits.iter().map(|habit| habit.name).collect();
+    assert!(names.len() == habits.len() && names.len() >= 25, "{} names", names.len());
+    join_all(habits.into_iter().map(|habit| survive(habit, &chain))).await;
+}
+
+#[tokio::test]
+async fn an_empty_range_is_no_answer() {
     let chain = chain(5);
-    let bad = TestServer::twisted(&chain, part, twist).await;
-    survive(name, &chain, &bad, shows).await;
-}
-
-#[tokio::test]
-async fn silent() {
-    twist("silent", "", Fault("in time"), |_| Reply::Silence).await;
-    twist("silent later", "latest", Fault("in time"), |_| Reply::Silence).await;
-}
-
-#[tokio::test]
-async fn slow() {
-    twist("slow", "latest", Fault("in time"), |body| Reply::Drip(body.unwrap_or_default())).await;
-}
-
-#[tokio::test]
-async fn truncated() {
-    let cut = |body: Option<Vec<u8>>| {
-        let mut body = body.unwrap_or_default();
-        body.truncate(body.len() / 2);
-        Reply::Ok(body)
-    };
-    twist("truncated", "latest", Refused("malformed"), cut).await;
-}
-
-#[tokio::test]
-async fn closed_in_the_middle() {
-    let cut = |body: Option<Vec<u8>>| {
-        let body = body.unwrap_or_default();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-        Reply::Raw([head.as_bytes(), &body[..body.len() / 2]].concat())
-    };
-    twist("closed in the middle", "latest", Fault("closed"), cut).await;
-    twist("closed at once", "latest", Fault("closed"), |_| Reply::Raw(Vec::new())).await;
-}
-
-#[tokio::test]
-async fn oversize() {
-    twist("endless body", "latest", Fault("more than"), |_| Reply::Endless).await;
-    twist("large body", "latest", Fault("more than"), |_| Reply::Ok(vec![0; 1 << 20])).await;
-    let lies = |_| Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nabc".to_vec());
-    twist("a length that is a lie", "latest", Fault("closed"), lies).await;
-    let headers = |_| Reply::Raw([b"HTTP/1.1 200 OK\r\n".as_slice(), &b"a: b\r\n".repeat(100_000)].concat());
-    twist("endless headers", "latest", Fault("protocol"), headers).await;
-}
-
-#[tokio::test]
-async fn redirect() {
-    let away = |_| Reply::Status(302, "Location: http://127.0.0.1:1/\r\n", Vec::new());
-    twist("redirect", "latest", Fault("redirect"), away).await;
-}
-
-#[tokio::test]
-async fn not_http() {
-    twist("not HTTP", "", Fault("protocol"), |_| Reply::Raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec())).await;
-}
-
-#[tokio::test]
-async fn errors() {
-    twist("500", "latest", Fault("500"), |_| Reply::Status(500, "", b"oh no".to_vec())).await;
-    let coded = |_| Reply::Status(503, "", br#"{"code":"stopped"}"#.to_vec());
-    twist("503 with a code", "latest", Fault("503 (stopped)"), coded).await;
-    twist("404", "info", Fault("not there"), |_| Reply::Status(404, "", b"{".to_vec())).await;
-}
-
-#[tokio::test]
-async fn http_that_goes_nowhere() {
-    let informed = |_| Reply::Raw(b"HTTP/1.1 100 Continue\r\n\r\n".repeat(50_000));
-    twist("interim answers without end", "latest", Fault("closed"), informed).await;
-    let chunks = |_| Reply::Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n".to_vec());
-    twist("broken chunks", "latest", Fault(""), chunks).await;
-    let upgrade = |_| Reply::Status(101, "Upgrade: websocket\r\n", Vec::new());
-    twist("another protocol", "latest", Fault(""), upgrade).await;
-}
-
-#[tokio::test]
-async fn nothing_where_something_belongs() {
-    twist("empty body", "latest", Refused("malformed"), |_| Reply::Ok(Vec::new())).await;
-    twist("empty genesis", "info", Refused("malformed"), |_| Reply::Ok(Vec::new())).await;
-    let chain = chain(5);
-    let empty = encode(&Vec::<beacon_client::Beacon>::new());
+    let empty = encode(&Vec::<Beacon>::new());
     let bad = TestServer::twisted(&chain, "rounds?", move |_| Reply::Ok(empty.clone())).await;
     let all = beacon_client::client::ScanOptions { from: 1, to: None, certificates: true };
     let error = client(&chain, &[&bad]).scan(all, |_, _| {}).await.expect_err("an empty range");
@@ -153,63 +224,6 @@ async fn a_silent_server_does_not_hold_up_another() {
     let both = builder(&chain).servers([silent.url.clone(), good.url.clone()]).timeout(hour).build().expect("a client");
     assert_eq!(both.latest().await.expect("the second server").round(), 5);
     assert_eq!(both.get(2).await.expect("the second server").round(), 2);
-}
-
-#[tokio::test]
-async fn text_where_bytes_belong() {
-    twist("HTML", "latest", Refused("malformed"), |_| Reply::Ok(b"<html>hello</html>".to_vec())).await;
-}
-
-#[tokio::test]
-async fn wrong_chain() {
-    let chain = chain(5);
-    let other = Arc::new(Chain::build(Plan::new(4).seed(7), 5).expect("a plan"));
-    let bad = TestServer::honest(&other).await;
-    survive("another chain's server", &chain, &bad, Refused("wrong-chain")).await;
-    let beacon = encode(&other.beacons[4]);
-    let bad = TestServer::twisted(&chain, "latest", move |_| Reply::Ok(beacon.clone())).await;
-    survive("another chain's beacon", &chain, &bad, Refused("wrong-chain")).await;
-}
-
-#[tokio::test]
-async fn wrong_committee() {
-    // The same seed with other weights shares names and times, not the committee.
-    let chain = chain(5);
-    let other = Chain::build(Plan { weights: vec![2, 2, 2, 3], ..Plan::new(4) }, 5).expect("a plan");
-    let mut forged = chain.beacons[4].clone();
-    forged.header.committee = other.committees[0].hash();
-    forged.header.next_committee = forged.header.committee;
-    let bad = TestServer::twisted(&chain, "latest", move |_| Reply::Ok(encode(&forged))).await;
-    survive("another committee", &chain, &bad, Refused("wrong-committee")).await;
-}
-
-#[tokio::test]
-async fn uncertified_output() {
-    let chain = chain(5);
-    let mut forged = chain.beacons[4].clone();
-    forged.header.output = Digest32::ZERO;
-    let bad = TestServer::twisted(&chain, "latest", move |_| Reply::Ok(encode(&forged))).await;
-    survive("a chosen output", &chain, &bad, Refused("bad-signature")).await;
-}
-
-#[tokio::test]
-async fn too_few_signers() {
-    let chain = chain(5);
-    let mut forged = chain.beacons[4].clone();
-    forged.certificate.signatures.pop();
-    let bit = (0..8).rev().find(|bit| forged.certificate.bitmap[0] >> bit & 1 == 1).expect("somebody signed");
-    forged.certificate.bitmap[0] &= !(1 << bit);
-    let bad = TestServer::twisted(&chain, "latest", move |_| Reply::Ok(encode(&forged))).await;
-    survive("two signers of four", &chain, &bad, Refused("no-quorum")).await;
-}
-
-#[tokio::test]
-async fn future_round() {
-    let long = chain(100);
-    let short = chain(5);
-    assert_eq!(short.chain, long.chain);
-    let bad = TestServer::honest(&long).await;
-    survive("a round of the future", &short, &bad, Refused("future-round")).await;
 }
 
 #[tokio::test]

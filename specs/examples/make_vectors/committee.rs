@@ -1,6 +1,6 @@
 //! Committees from members, and signer lists.
 
-use beacon_spec::committee::{Member, SignerList};
+use beacon_spec::committee::{Member, MemberList, SignerList};
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::{PointBytes, VotingKey};
 use serde_json::json;
@@ -13,6 +13,7 @@ pub fn build() -> Build {
     let mut build = Build::new();
     committees(&mut build);
     signer_lists(&mut build);
+    member_lists(&mut build);
     build
 }
 
@@ -106,4 +107,34 @@ fn signer_lists(build: &mut Build) {
     case("total before keys", "bad-total", &|l| {
         l.signers.iter_mut().for_each(|signer| (signer.weight, signer.voting_key) = (0, VotingKey([0; 32])));
     });
+}
+
+fn member_lists(build: &mut Build) {
+    let world = World::new("members", &[1, 1, 0, 1, 1]);
+    let good = &world.committees[0];
+    let mut case = |name: &str, verdict: &str, exempt: bool, change: &dyn Fn(&mut MemberList)| {
+        let list = wire(&with(&good.list(), |list| change(list)));
+        let input = json!({ "list": list, "hash": good.hash(), "exempt": exempt });
+        build.case("member-list", name, verdict, input);
+    };
+    case("as it is", "ok", false, &|_| {});
+    case("the exemption, which nobody uses", "ok", true, &|_| {});
+    case("another epoch", "wrong-committee", false, &|l| l.epoch += 1);
+    case("another membership number", "wrong-committee", false, &|l| l.membership += 1);
+    case("another weight", "wrong-committee", false, &|l| l.members[2].weight = 1);
+    case("another identity", "wrong-committee", false, &|l| l.members[0].identity.0[31] ^= 1);
+    case("a bundle of another epoch", "wrong-committee", false, &|l| l.members[0].bundle.epoch += 1);
+    case("another voting key", "wrong-committee", false, &|l| {
+        l.members[0].bundle.voting_key = world.keys[1][0].voting.voting();
+    });
+    case("ticket keys in another order", "wrong-committee", false, &|l| l.members[0].bundle.ticket_keys.swap(0, 1));
+    case("a spare ticket key left out", "wrong-committee", false, &|l| {
+        l.members[0].bundle.ticket_keys.pop();
+    });
+    case("a member left out", "too-heavy", false, &|l| l.members.truncate(4));
+    case("a member left out, exempted", "wrong-committee", true, &|l| l.members.truncate(4));
+    case("a proof of possession changed", "ok", false, &|l| {
+        l.members[0].bundle.ticket_keys[0].proof.challenge.0[0] ^= 1
+    });
+    case("a signature changed", "ok", false, &|l| l.members[0].bundle.signature.0[0] ^= 1);
 }

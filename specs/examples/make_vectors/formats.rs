@@ -45,6 +45,7 @@ fn signature(i: u8) -> Signature {
 fn keys(build: &mut Build, world: &World) {
     add(build, "KeyBundle", "two ticket keys", &world.genesis.bundles[0]);
     add(build, "Member", "of weight 1", &world.committees[0].members()[1]);
+    add(build, "MemberList", "five members", &world.committees[0].list());
     add(build, "SignerList", "five signers", world.committees[0].signers().list());
     add(build, "Draft", "five members", &world.genesis.draft);
     add(build, "Genesis", "five members", &world.genesis);

@@ -14,6 +14,7 @@ mod certificate;
 mod chain;
 mod committee;
 mod consensus;
+mod draw;
 mod formats;
 mod genesis;
 mod message;
@@ -30,6 +31,7 @@ fn main() {
         "chain" => chain::build(),
         "committee" => committee::build(),
         "consensus" => consensus::build(),
+        "draw" => draw::build(),
         "formats" => formats::build(),
         "genesis" => genesis::build(),
         "message" => message::build(),

@@ -4,7 +4,7 @@ use beacon_spec::bundle::KeyBundle;
 use beacon_spec::certificate::Certificate;
 use beacon_spec::chain::{Beacon, Header, TRANSCRIPT_LIMITS, Transcript};
 use beacon_spec::codec::{Limits, decode, encode};
-use beacon_spec::committee::{Member, SignerList};
+use beacon_spec::committee::{Member, MemberList, SignerList};
 use beacon_spec::consensus::{CommitCertificate, ConsensusMessage, Proposal, Vote};
 use beacon_spec::genesis::{Draft, Genesis, LightGenesis};
 use beacon_spec::message::{
@@ -21,6 +21,7 @@ pub fn format(name: &str, bytes: &[u8], json: bool) -> Result<Value, Reject> {
     match name {
         "KeyBundle" => of::<KeyBundle>(bytes, json),
         "Member" => of::<Member>(bytes, json),
+        "MemberList" => of::<MemberList>(bytes, json),
         "SignerList" => of::<SignerList>(bytes, json),
         "Draft" => of::<Draft>(bytes, json),
         "Genesis" => of::<Genesis>(bytes, json),

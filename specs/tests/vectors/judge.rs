@@ -8,11 +8,12 @@ use beacon_spec::bundle::KeyBundle;
 use beacon_spec::certificate::Certificate;
 use beacon_spec::chain::{BEACON_LIMITS, Beacon, HEADER_BYTES, Header, TRANSCRIPT_LIMITS, Transcript};
 use beacon_spec::codec::{Limits, decode, encode};
-use beacon_spec::committee::{Committee, Member, SignerList, Signers};
+use beacon_spec::committee::{Committee, Member, MemberList, SignerList, Signers};
 use beacon_spec::consensus::{
     CommitCertificate, PolkaCertificate, Proposal, RoundCertificate, SignedProposal, SignedVote, Vote, proposer,
     value_id,
 };
+use beacon_spec::draw;
 use beacon_spec::genesis::{Draft, GENESIS_LIMITS, Genesis, LightGenesis, Parameters};
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::{IdentityKey, PointBytes, ScalarBytes, Signature, Verifier};
@@ -133,6 +134,7 @@ pub fn judge(kind: &str, input: &Input) -> Value {
         "bundle" => bundle(input),
         "signers" => signers(input),
         "committee" => committee(input),
+        "member-list" => member_list(input),
         "draft" => draft(input),
         "genesis" => genesis(input),
         "light-genesis" => light(input),
@@ -158,6 +160,8 @@ pub fn judge(kind: &str, input: &Input) -> Value {
         "transcript" => transcript(input),
         "mix" => mixed(input),
         "expand" => expanded(input),
+        "draw" => drawn(input),
+        "draw-list" => draw_list(input),
         "point" => point(input),
         "ticket-key" => ticket_key(input),
         "scalar" => scalar(input),
@@ -198,6 +202,12 @@ fn committee(input: &Input) -> Judged {
         "owners": owners,
         "threshold": committee.ticket_set().threshold(),
     }))
+}
+
+fn member_list(input: &Input) -> Judged {
+    let list: MemberList = input.decode("list", &GENESIS_LIMITS)?;
+    let committee = list.check(&input.get("hash"), input.get("exempt"))?;
+    Ok(json!({ "tickets": committee.ticket_counts() }))
 }
 
 fn draft(input: &Input) -> Judged {
@@ -395,6 +405,26 @@ fn mixed(input: &Input) -> Judged {
 fn expanded(input: &Input) -> Judged {
     let bytes = mix::expand(&input.get("output"), &input.bytes("label"), input.get("length"))?;
     Ok(json!({ "bytes": hex::encode(bytes) }))
+}
+
+/// A draw as its drawer publishes it: list hash and draw hash before the round, results after it.
+fn drawn(input: &Input) -> Judged {
+    let (text, rules): (String, String) = (input.get("text"), input.get("rules"));
+    let rules: draw::Rules = rules.parse().map_err(|bad: draw::BadRules| bad.reject())?;
+    let list = draw::List::parse(text.as_bytes()).map_err(|bad| bad.reject())?;
+    let hash = draw::hash(&input.get("chain"), input.get::<Number>("round").0, &rules, &list.hash());
+    let results = rules.draw(&list, &input.get("output"), &hash).map_err(|bad| bad.reject())?;
+    Ok(json!({ "list": list.hash(), "draw": hash, "results": results }))
+}
+
+fn draw_list(input: &Input) -> Judged {
+    let list = draw::List::parse(&input.bytes("list")).map_err(|bad| bad.reject())?;
+    Ok(json!({
+        "entries": list.entries().len(),
+        "weighted": list.weighted(),
+        "text": list.to_text(),
+        "hash": list.hash(),
+    }))
 }
 
 /// A single ticket's share is the secret, so recovery decodes the point and encodes it again.

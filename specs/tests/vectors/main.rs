@@ -43,10 +43,10 @@ fn bundle_3_vectors() {
     check(include_str!("../../vectors/bundle.json"), &["bundle"]);
 }
 
-/// Rules [committee-1] [committee-2] [committee-3] [committee-4] [committee-5].
+/// Rules [committee-1] [committee-2] [committee-3] [committee-4] [committee-5] [committee-6].
 #[test]
 fn committee_4_vectors() {
-    check(include_str!("../../vectors/committee.json"), &["committee", "signers"]);
+    check(include_str!("../../vectors/committee.json"), &["committee", "signers", "member-list"]);
 }
 
 /// Rules [genesis-1] [genesis-2] [genesis-3] [genesis-4] [genesis-5].
@@ -84,6 +84,12 @@ fn mix_2_vectors() {
     check(include_str!("../../vectors/mix.json"), &["mix", "expand"]);
 }
 
+/// Rules [draw-1] to [draw-12].
+#[test]
+fn draw_12_vectors() {
+    check(include_str!("../../vectors/draw.json"), &["draw", "draw-list"]);
+}
+
 /// Rules [pvss-2], [pvss-7] and [pvss-12].
 #[test]
 fn pvss_7_encoding_vectors() {
@@ -102,6 +108,7 @@ fn codec_1_format_vectors() {
     let kinds = [
         "KeyBundle",
         "Member",
+        "MemberList",
         "SignerList",
         "Draft",
         "Genesis",

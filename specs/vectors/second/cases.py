@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from . import chain, curve, members, messages, plan, pvss, wire
+from . import chain, curve, draw, members, messages, plan, pvss, wire
 from .own_shapes import READERS
 from .rules import need
 from .text import read_share, unhex
@@ -11,7 +11,7 @@ from .text import read_share, unhex
 FOLDER = pathlib.Path(__file__).parent.parent
 FILES = [
     "hash", "keys", "points", "tickets", "schedule", "mmr", "formats", "pvss", "bundle", "committee", "genesis",
-    "message", "consensus", "mix", "certificate", "chain", "transcript", "registry",
+    "message", "consensus", "mix", "certificate", "chain", "transcript", "registry", "draw",
 ]  # fmt: skip
 
 SMALL, MESSAGE, BEACON, COMMITMENT, VALUE, LARGE = 64 << 10, 1 << 20, 40 << 10, 2 << 20, 512 << 10, 40 << 20
@@ -108,6 +108,13 @@ def _committee(i):
         "owners": made.owners,
         "threshold": made.threshold(),
     }
+
+
+def _member_list(i):
+    given = i.decode("list", "MemberList", LARGE)
+    made = members.Committee(given["epoch"], given["membership"], given["members"], i["exempt"])
+    need("committee-6 hash", made.hash == i.hex("hash"), "wrong-committee")
+    return {"tickets": list(made.tickets)}
 
 
 def _draft(i):
@@ -277,6 +284,22 @@ def _expand(i):
     return {"bytes": chain.expand(i.hex("output"), i.hex("label"), i.number("length")).hex()}
 
 
+def _draw(i):
+    text, rules = i["text"].encode(), i["rules"]
+    listed, drawn, results = draw.draw(rules, text, i.hex("chain"), i.number("round"), i.hex("output"))
+    return {"list": listed.hex(), "draw": drawn.hex(), "results": results}
+
+
+def _draw_list(i):
+    entries, weighted = draw.read_list(i.hex("list"))
+    return {
+        "entries": len(entries),
+        "weighted": weighted,
+        "text": draw.to_text(entries, weighted),
+        "hash": draw.list_hash(entries).hex(),
+    }
+
+
 def _point(i):
     return {"point": curve.encode(curve.point(i.hex("point"))).hex()}
 
@@ -317,6 +340,7 @@ KINDS = {
     "bundle": _bundle,
     "signers": _signers,
     "committee": _committee,
+    "member-list": _member_list,
     "draft": _draft,
     "genesis": _genesis,
     "light-genesis": _light,
@@ -345,6 +369,8 @@ KINDS = {
     "transcript": _transcript,
     "mix": _mix,
     "expand": _expand,
+    "draw": _draw,
+    "draw-list": _draw_list,
     "point": _point,
     "scalar": _scalar,
     "ticket-key": _ticket_key,

@@ -46,6 +46,7 @@ SIGNER_LIST = record(
     signers=vec(record(identity=KEY, weight="u64", voting_key=KEY)),
     ticket_root=DIGEST,
 )
+MEMBER_LIST = record(epoch="u64", membership="u64", members=vec(MEMBER))
 SCHEDULE = record(genesis_time="u64", period="u64", window="u64", epoch_windows="u64")
 PARAMETERS = record(
     schedule=SCHEDULE,
@@ -118,6 +119,7 @@ TYPES = {
     "KeyBundle": KEY_BUNDLE,
     "Member": MEMBER,
     "Members": vec(MEMBER),
+    "MemberList": MEMBER_LIST,
     "SignerList": SIGNER_LIST,
     "Draft": DRAFT,
     "Genesis": record(draft=DRAFT, bundles=vec(KEY_BUNDLE)),

@@ -1,18 +1,14 @@
-//! Unbiased sampling from a round's output.
-//!
-//! ```text
-//! block b = HKDF-Expand(output, "beacon/1/expand" ‖ "beacon/1/draw-stream" ‖ draw hash ‖ u64 b), 1024 bytes   [draw-2]
-//! ```
-//! The blocks, one after the other, are the stream. A number below n takes eight bytes as a big-endian integer and, so
-//! that no remainder is likelier than another, eight more whenever it is not below the greatest multiple of n in 2^64.
+//! Unbiased sampling from the output of a round.
 
-use beacon_spec::hash::Digest32;
-use beacon_spec::mix;
+use alloc::vec::Vec;
 
-const LABEL: &[u8] = b"beacon/1/draw-stream";
+use crate::hash::{Digest32, tag};
+use crate::mix;
+
+/// Bytes of one expansion.
 const BLOCK: usize = 1024;
 
-/// The bytes of one draw.
+/// The bytes of one draw. [draw-8]
 pub struct Stream {
     output: Digest32,
     draw: Digest32,
@@ -31,7 +27,7 @@ impl Stream {
         (0..count).map(|_| self.byte()).collect()
     }
 
-    /// A number from 0 to n − 1, each as likely; 0 for n = 0. [draw-3]
+    /// A number from 0 to n − 1, each as likely; 0 for n = 0. [draw-9]
     pub fn below(&mut self, n: u64) -> u64 {
         match n.checked_sub(1) {
             Some(greatest) => self.up_to(greatest),
@@ -39,12 +35,12 @@ impl Stream {
         }
     }
 
-    /// A number from 0 to `greatest`, each as likely. [draw-3]
+    /// A number from 0 to `greatest`, each as likely.
     pub fn up_to(&mut self, greatest: u64) -> u64 {
         let n = u128::from(greatest) + 1;
         let multiple = (1u128 << 64) / n * n;
         loop {
-            let word: [u8; 8] = std::array::from_fn(|_| self.byte());
+            let word: [u8; 8] = core::array::from_fn(|_| self.byte());
             let number = u128::from(u64::from_be_bytes(word));
             if number < multiple {
                 return (number % n) as u64; // below n, which is at most 2^64
@@ -54,7 +50,7 @@ impl Stream {
 
     fn byte(&mut self) -> u8 {
         if self.used == self.block.len() {
-            let label = [LABEL, &self.draw.0, &self.next_block.to_be_bytes()].concat();
+            let label = [tag::DRAW_STREAM.as_bytes(), &self.draw.0, &self.next_block.to_be_bytes()].concat();
             self.block =
                 mix::expand(&self.output, &label, BLOCK).expect("a block is within the limit of one expansion");
             self.next_block += 1;
@@ -74,7 +70,7 @@ pub struct Weights {
 impl Weights {
     /// The sum of all weights must be below 2^64.
     pub fn new(weights: impl IntoIterator<Item = u64>) -> Weights {
-        let mut tree: Vec<u64> = std::iter::once(0).chain(weights).collect();
+        let mut tree: Vec<u64> = core::iter::once(0).chain(weights).collect();
         let total = tree.iter().sum();
         for place in 1..tree.len() {
             let parent = place + (place & place.wrapping_neg());
@@ -90,7 +86,7 @@ impl Weights {
         self.total
     }
 
-    /// The first entry with which the running sum exceeds `point`, which is below the total; and removes it. [draw-4]
+    /// The first entry with which the running sum exceeds `point`, which is below the total; and removes it.
     pub fn take(&mut self, point: u64, weight: impl Fn(usize) -> u64) -> usize {
         let (mut place, mut left) = (0, point);
         let mut step = self.tree.len().next_power_of_two();
@@ -121,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_in_range_and_even() {
+    fn draw_9_numbers_are_in_range_and_even() {
         let mut counts = [0u32; 7];
         let mut bytes = stream(1);
         for _ in 0..70_000 {
@@ -136,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_beyond_the_greatest_multiple_are_drawn_again() {
+    fn draw_9_numbers_beyond_the_greatest_multiple_are_drawn_again() {
         // For n = 2^63 + 1 almost every second word is refused, so fewer than the words used come out.
         let n = (1u64 << 63) + 1;
         let (mut bytes, mut plain) = (stream(2), stream(2));
@@ -146,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn weighted_takes_follow_the_running_sum() {
+    fn draw_11_weighted_takes_follow_the_running_sum() {
         let weights = [3u64, 1, 4, 1, 5, 9, 2, 6];
         for point in 0..31 {
             let mut tree = Weights::new(weights);
