@@ -1,7 +1,6 @@
 """Draws: the shared vectors, lists and rules, and the check of a draw's proof."""
 
 import json
-import pathlib
 import unittest
 
 from beacon_client.codec import expand
@@ -20,25 +19,34 @@ from beacon_client.errors import Refused
 
 from . import chain
 from .fabricate import chain_file
-from .vectors import ROOT, unhex
-
-
-def vectors():
-    folders = ROOT / "specs/vectors", ROOT / "beacon-client/vectors"
-    path: pathlib.Path = next(folder / "draw.json" for folder in folders if (folder / "draw.json").exists())
-    return json.loads(path.read_text("utf-8"))["cases"]
+from .vectors import cases
 
 
 class Vectors(unittest.TestCase):
     def test_every_draw(self):
-        for case in vectors():
-            with self.subTest(rules=case["rules"], round=case["round"]):
-                listed, rules = DrawList.parse(case["text"].encode()), Rules.parse(case["rules"])
-                self.assertEqual(listed.hash().hex(), case["list"])
-                drawn = draw_hash(unhex(case["chain"]), int(case["round"]), case["rules"], listed.hash())
-                self.assertEqual(drawn.hex(), case["draw"])
-                rules.check(listed)
-                self.assertEqual(rules.draw(listed, Stream(unhex(case["output"]), drawn)), case["results"])
+        for _, name, i, out in cases("draw", "draw"):
+            with self.subTest(name):
+                try:
+                    rules, listed = Rules.parse(i["rules"]), DrawList.parse(i["text"].encode())
+                    rules.check(listed)
+                except (BadList, ValueError):
+                    self.assertNotEqual(out["verdict"], "ok")
+                    continue
+                drawn = draw_hash(i.hex("chain"), i.number("round"), i["rules"], listed.hash())
+                results = rules.draw(listed, Stream(i.hex("output"), drawn))
+                found = {"list": listed.hash().hex(), "draw": drawn.hex(), "results": results, "verdict": "ok"}
+                self.assertEqual(found, out)
+
+    def test_every_list(self):
+        for _, name, i, out in cases("draw", "draw-list"):
+            with self.subTest(name):
+                try:
+                    listed = DrawList.parse(i.hex("list"))
+                except BadList:
+                    self.assertNotEqual(out["verdict"], "ok")
+                    continue
+                found = [len(listed.names), listed.weighted, listed.to_text(), listed.hash().hex(), "ok"]
+                self.assertEqual(found, [out[key] for key in ("entries", "weighted", "text", "hash", "verdict")])
 
 
 class Lists(unittest.TestCase):
