@@ -29,13 +29,9 @@ _U64 = r"(0|[1-9][0-9]{0,19})"
 _I64 = r"(0|-?[1-9][0-9]{0,18})"
 
 
-class BadList(ValueError):
-    """Text that is no list; the message names the line."""
-
-
 @dataclass(frozen=True)
 class DrawList:
-    """A list in canonical form: names in their order, each with its weight. [draw-list-1]"""
+    """A list in canonical form: names in their order, each with its weight."""
 
     names: tuple[str, ...] = ()
     weights: tuple[int, ...] = ()
@@ -44,61 +40,73 @@ class DrawList:
 
     @staticmethod
     def parse(data: bytes) -> DrawList:
-        """Reads UTF-8 with or without a byte order mark and with any line ends; `BadList` for what is no list."""
+        """Reads UTF-8 with or without a byte order mark and with any line ends; the refusal names the line. [draw-1]"""
         if len(data) > MAX_BYTES:
-            raise BadList(f"a list of more than {MAX_BYTES} bytes")
+            raise Refused("too-long", f"list of more than {MAX_BYTES} bytes")
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError as error:
-            place = data.count(b"\n", 0, error.start) + 1
-            raise BadList(f"line {place} is not UTF-8") from None
-        lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        places: dict[str, int] = {}
-        weights: list[int] = []
+            place = len(_lines(data[: error.start].decode("utf-8")))
+            raise Refused("malformed", f"list: line {place} is not UTF-8: save the list in that encoding") from None
+        entries: list[tuple[str, int, int]] = []
         weighted: bool | None = None
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(_lines(text.removeprefix("\ufeff")), 1):
             line = line.strip(_BLANKS)
             if not line:
                 continue
             name, weight = _parse_line(line, number)
             if weighted is not None and weighted != (weight is not None):
-                raise BadList(f"line {number}: either all entries have a weight or none")
+                raise Refused("mixed-weights", f"list: line {number}: either all entries have a weight or none")
             weighted = weight is not None
-            if name in places:
-                raise BadList(f'line {number}: "{name}" stands in line {places[name]} already')
-            places[name] = number
-            weights.append(weight or 1)
-        if len(places) > MAX_ENTRIES:
-            raise BadList(f"a list of more than {MAX_ENTRIES} entries")
-        return DrawList(tuple(places), tuple(weights), bool(weighted))
+            entries.append((name, weight or 1, number))
+        _check_once_each(entries)
+        names, weights = tuple(entry[0] for entry in entries), tuple(entry[1] for entry in entries)
+        return DrawList(names, weights, bool(weighted))
 
     def __len__(self) -> int:
         return len(self.names)
 
     def to_text(self) -> str:
-        """The canonical text, which reads back as the same list."""
+        """The canonical text, which reads back as the same list. [draw-2]"""
         if self.weighted:
             return "".join(f"{name}\t{weight}\n" for name, weight in zip(self.names, self.weights))
         return "".join(f"{name}\n" for name in self.names)
 
     def hash(self) -> bytes:
-        """The list hash. [draw-list-2]"""
+        """The list hash. [draw-4]"""
         entries = (framed(name.encode()) + u64(weight) for name, weight in zip(self.names, self.weights))
         return tagged("beacon/1/draw-list", u64(len(self.names)), *entries)
 
 
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def _parse_line(line: str, number: int) -> tuple[str, int | None]:
+    """A name, and the weight if there is one. [draw-2]"""
     name, tab, weight = line.partition("\t")
     if not tab:
         return line, None
     found = re.fullmatch(r"[1-9][0-9]{0,6}", weight.strip(_BLANKS), re.ASCII)
     if found is None or int(found[0]) > _MAX_WEIGHT:
-        raise BadList(f"line {number}: a weight is a whole number from 1 to {_MAX_WEIGHT}, after the only tab")
+        why = f"a weight is a whole number from 1 to {_MAX_WEIGHT}, after the only tab"
+        raise Refused("bad-weight", f"list: line {number}: {why}")
     return name.strip(_BLANKS), int(found[0])
 
 
+def _check_once_each(entries: list[tuple[str, int, int]]) -> None:
+    """Refuses too many entries, and a name that stands in the list twice. [draw-3]"""
+    if len(entries) > MAX_ENTRIES:
+        raise Refused("bad-count", f"list of more than {MAX_ENTRIES} entries")
+    places: dict[str, int] = {}
+    for name, _, number in entries:
+        first = places.setdefault(name, number)
+        if first != number:
+            raise Refused("duplicate-entry", f'list: line {number}: "{name}" stands in line {first} already')
+
+
 class Stream:
-    """The bytes of one draw. [draw-2]"""
+    """The bytes of one draw. [draw-8]"""
 
     def __init__(self, output: bytes, draw: bytes) -> None:
         self._output, self._draw = output, draw
@@ -117,7 +125,7 @@ class Stream:
         return bytes(taken)
 
     def below(self, n: int) -> int:
-        """A number from 0 to n - 1, each as likely, for n up to 2^64. [draw-3]"""
+        """A number from 0 to n - 1, each as likely, for n up to 2^64. [draw-9]"""
         multiple = (1 << 64) // n * n
         while True:
             number = int.from_bytes(self.bytes(8), "big")
@@ -138,7 +146,7 @@ class _Weights:
                 self._tree[parent] += self._tree[place]
 
     def take(self, point: int) -> int:
-        """The first entry with which the running sum exceeds `point`; it is removed. [draw-4]"""
+        """The first entry with which the running sum exceeds `point`; it is removed. [draw-11]"""
         place, step = 0, 1 << len(self._tree).bit_length()
         while step:
             at = place + step
@@ -156,7 +164,7 @@ class _Weights:
 
 
 def _pick(listed: DrawList, count: int, stream: Stream) -> list[str]:
-    """Entries without repetition, in the order drawn. [draw-4]"""
+    """Entries without repetition, in the order drawn. [draw-10] [draw-11]"""
     if listed.weighted:
         left = _Weights(listed.weights)
         return [listed.names[left.take(stream.below(left.total))] for _ in range(count)]
@@ -181,7 +189,7 @@ class Rules:
 
     @staticmethod
     def parse(text: str) -> Rules:
-        """Reads the canonical text and no other spelling; a `ValueError` for anything else."""
+        """Reads the canonical text and no other spelling. [draw-5]"""
         def match(pattern: str) -> re.Match[str] | None:
             return re.fullmatch(pattern, text, re.ASCII)
 
@@ -195,7 +203,7 @@ class Rules:
         elif found := match(rf"range {_I64}\.\.{_I64} times {_U64}"):
             rules = Rules(text, "range", int(found[3]), int(found[1]), int(found[2]))
         if rules is None or not rules._in_range():
-            raise ValueError(f"no rules: {text}")
+            raise Refused("malformed", "rules of a draw", None, "such as pick 3", text)
         return rules
 
     def _in_range(self) -> bool:
@@ -203,22 +211,23 @@ class Rules:
         return (self.count or 0) < 1 << 64 and all(bounds[0] <= end <= bounds[1] for end in (self.low, self.high))
 
     def check(self, listed: DrawList) -> None:
-        """A `ValueError` for rules that ask for nothing, for too much, or for more than the list has."""
+        """Refuses rules that ask for nothing, for too much, or for more than the list has. [draw-6]"""
+        what = f"rules {self.text}"
         takes_list = self.kind in ("pick", "shuffle")
         if takes_list != (len(listed) > 0):
-            raise ValueError("a list is needed" if takes_list else "these rules take no list")
+            raise Refused("bad-count", f"{what}: {'a list is needed' if takes_list else 'these rules take no list'}")
         results = len(listed) if self.count is None else self.count
         if self.kind == "pick" and results > len(listed):
-            raise ValueError(f"{results} of {len(listed)} entries cannot be picked")
+            raise Refused("bad-count", f"{what}: {results} of {len(listed)} entries cannot be picked")
         if self.kind == "shuffle" and listed.weighted:
-            raise ValueError("a shuffle takes no weights")
+            raise Refused("bad-parameter", f"{what}: a shuffle takes no weights")
         if self.kind in ("dice", "range") and self.low > self.high:
-            raise ValueError("dice have sides" if self.kind == "dice" else f"{self.low}..{self.high} is empty")
+            raise Refused("bad-parameter", f"{what}: {'dice have sides' if self.kind == 'dice' else 'it is empty'}")
         if not 1 <= results <= MAX_RESULTS:
-            raise ValueError(f"between 1 and {MAX_RESULTS} results can be drawn")
+            raise Refused("bad-count", f"{what}: between 1 and {MAX_RESULTS} results can be drawn")
 
     def draw(self, listed: DrawList, stream: Stream) -> list[str]:
-        """Draws by these rules, which `check` has accepted for this list."""
+        """Draws by these rules, which `check` has accepted for this list. [draw-12]"""
         count = len(listed) if self.count is None else self.count
         if self.kind in ("pick", "shuffle"):
             return _pick(listed, count, stream)
@@ -242,7 +251,7 @@ class Commitment:
 
     @staticmethod
     def make(chain: bytes, round: int, due: int, rules: str, listed: DrawList) -> Commitment:
-        """The commitment to a draw; a `ValueError` for rules that the list does not allow."""
+        """The commitment to a draw."""
         Rules.parse(rules).check(listed)
         drawn = draw_hash(chain, round, rules, listed.hash())
         return Commitment(chain, round, due, rules, len(listed), listed.hash(), drawn)
@@ -273,14 +282,11 @@ class Commitment:
             raise Refused("unknown-version", what, "format", _FORMAT, self.format)
         if (self.list_hash, self.entries) != (listed.hash(), len(listed)):
             raise Refused("inconsistent", what, "list", self.list_hash, listed.hash())
+        rules = Rules.parse(self.rules)
+        rules.check(listed)
         drawn = draw_hash(self.chain, self.round, self.rules, self.list_hash)
         if self.draw_hash != drawn:
             raise Refused("inconsistent", what, "draw", drawn, self.draw_hash)
-        try:
-            rules = Rules.parse(self.rules)
-            rules.check(listed)
-        except ValueError:
-            raise Refused("bad-parameter", what, "rules") from None
         header = beacon.header
         for code, name, expected, found in (
             ("wrong-chain", "chain", header.chain, self.chain),
@@ -293,7 +299,7 @@ class Commitment:
 
 
 def draw_hash(chain: bytes, round: int, rules: str, listed: bytes) -> bytes:
-    """What names a draw. [draw-1]"""
+    """What names a draw. [draw-7]"""
     return tagged("beacon/1/draw", chain, u64(round), framed(rules.encode()), listed)
 
 
@@ -328,10 +334,7 @@ class Outcome:
             beacon = verify_stream(io.BytesIO(self.proof), chain).head
         except Refused as refusal:
             raise refusal.by("the draw's proof")
-        try:
-            listed = DrawList.parse(self.text.encode())
-        except BadList:
-            raise Refused("inconsistent", "draw", "list") from None
+        listed = DrawList.parse(self.text.encode())
         if listed.to_text() != self.text:
             raise Refused("inconsistent", "draw", "list")
         results = self.commitment.results(listed, beacon)

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from .chain import Header
 
 REASONS = frozenset(
-    # Reasons of the specification that a reader of the chain can meet.
+    # Reasons of the specification that a reader of the chain and of draws can meet.
     "too-long malformed trailing-bytes bad-hex expand-too-long unknown-version wrong-chain wrong-epoch wrong-window "
     "wrong-round wrong-due-time bad-key bad-signature bad-count not-sorted duplicate-key bad-weight bad-total "
-    "too-heavy bad-parameter no-quorum bad-bitmap broken-link wrong-committee bad-mmr conflict wrong-output no-such-time "
-    "stale".split()
+    "too-heavy bad-parameter no-quorum bad-bitmap broken-link wrong-committee bad-mmr conflict wrong-output "
+    "duplicate-entry mixed-weights no-such-time stale".split()
 )
 OWN_REASONS = frozenset(
     # Reasons that only a client has: rules about servers and files, not about the chain.
