@@ -1,0 +1,277 @@
+/** Subscriptions: every round once and in order, whatever servers do. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { headerHash } from "../lib/chain.js";
+import { ConflictError, NotYetError, UsageError } from "../lib/index.js";
+import { SseParser } from "../lib/sse.js";
+import { Backoff } from "../lib/waiting.js";
+import { Chain } from "./support/fabricate.js";
+import { client, event, reply, TestServer } from "./support/server.js";
+
+/** Subscribes, ends with the test, and keeps events; `until` waits for one of a kind. */
+function subscribe(t, known, options = {}) {
+  const over = new AbortController();
+  t.after(() => over.abort());
+  const events = [];
+  const onEvent = (event) => events.push(event);
+  return Object.assign(known.subscribe({ onEvent, signal: over.signal, ...options }), { events });
+}
+
+async function expect(subscription, from, to) {
+  for (let round = from; round <= to; round++) assert.equal((await subscription.next()).value.round, BigInt(round));
+}
+
+/** Waits until servers have a subscriber. */
+async function connected(...servers) {
+  while (servers.some((server) => server.hits("stream") === 0)) await new Promise(setImmediate);
+}
+
+test("the past is fetched and the present pushed", async (t) => {
+  const chain = new Chain(60, { window: 2n, epochWindows: 4n });
+  const server = await TestServer.start(t, chain);
+  server.tip = 30;
+  const known = client(chain, [server]);
+  const rounds = subscribe(t, known, { from: 1 });
+  await expect(rounds, 1, 30);
+  for (let tip = 31; tip <= 60; tip++) {
+    server.tip = tip;
+    await expect(rounds, tip, tip);
+  }
+  assert.equal((await known.latest()).round, 60n);
+});
+
+test("from the newest, from a round to come, the next one", async (t) => {
+  const chain = new Chain(40);
+  const server = await TestServer.start(t, chain);
+  server.tip = 30;
+  const known = client(chain, [server]);
+  const [newest, later] = [subscribe(t, known), subscribe(t, known, { from: 35n })];
+  const first = later.next();
+  await expect(newest, 30, 30);
+  server.tip = 36;
+  await expect(newest, 31, 36);
+  assert.equal((await first).value.round, 35n);
+  await expect(later, 36, 36);
+  const next = known.next();
+  await connected(server);
+  const streams = server.hits("stream");
+  while (server.hits("stream") === streams) await new Promise(setImmediate);
+  server.tip = 37;
+  assert.equal((await next).round, 37n);
+  assert.throws(() => known.subscribe({ from: 0 }), UsageError);
+});
+
+test("a chain without rounds is waited for", async (t) => {
+  const chain = new Chain(3);
+  const server = await TestServer.start(t, chain);
+  server.tip = 0;
+  const known = client(chain, [server]);
+  await assert.rejects(known.latest(), (error) => error instanceof NotYetError && error.round === 1n);
+  const rounds = subscribe(t, known);
+  const first = rounds.next();
+  await connected(server);
+  server.tip = 3;
+  assert.equal((await first).value.round, 1n);
+  await expect(rounds, 2, 3);
+});
+
+test("gaps in what is pushed are fetched", async (t) => {
+  const chain = new Chain(30);
+  const sparse = (path, body) =>
+    path.includes("stream") && !/^event: beacon\nid: \d*[05]\n/.test(body.toString())
+      ? reply.ok(Buffer.alloc(0))
+      : reply.honest(body);
+  const server = await TestServer.start(t, chain, sparse);
+  server.tip = 1;
+  const rounds = subscribe(t, client(chain, [server]), { from: 1 });
+  await expect(rounds, 1, 1);
+  const second = rounds.next();
+  await connected(server);
+  server.tip = 30;
+  assert.equal((await second).value.round, 2n);
+  await expect(rounds, 3, 30);
+});
+
+const OLD = new Chain(20, { period: 40n });
+/** What a stream may bring instead of rounds. */
+const USELESS = [
+  ["nothing", () => reply.silence()],
+  ["signs of life", () => reply.ok(Buffer.from(": alive\n\n".repeat(100)))],
+  ["old rounds", () => reply.ok(Buffer.from(event(OLD, 3).repeat(100)))],
+  ["other events", () => reply.ok(Buffer.from("event: other\ndata: x\n\n"))],
+];
+
+for (const [name, twist] of USELESS) {
+  test(`a stream of ${name}: rounds are fetched when due`, async (t) => {
+    const server = await TestServer.twisted(t, OLD, "stream", twist);
+    server.tip = 5;
+    const rounds = subscribe(t, client(OLD, [server]));
+    await expect(rounds, 5, 5);
+    server.tip = 20;
+    await expect(rounds, 6, 20);
+  });
+}
+
+test("broken streams are taken up again", async (t) => {
+  const chain = new Chain(12);
+  const breaking = (body) => reply.raw("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", body);
+  const server = await TestServer.twisted(t, chain, "stream", breaking);
+  server.tip = 10;
+  const rounds = subscribe(t, client(chain, [server]), { from: 2 });
+  await expect(rounds, 2, 10);
+  server.tip = 12;
+  await expect(rounds, 11, 12);
+});
+
+test("a dead server is survived by another", async (t) => {
+  const chain = new Chain(30);
+  const [dying, good] = [await TestServer.start(t, chain), await TestServer.start(t, chain)];
+  dying.tip = good.tip = 10;
+  const rounds = subscribe(t, client(chain, [dying, good]));
+  await expect(rounds, 10, 10);
+  dying.close();
+  for (let tip = 11; tip <= 30; tip++) {
+    good.tip = tip;
+    await expect(rounds, tip, tip);
+  }
+});
+
+const far = new Chain(400);
+/** A pushed lie from round 11 on, and the reason for which its server is banned. */
+const LIES = [
+  ["nonsense", "bad-json", () => 'event: beacon\ndata: {"round": 11}\n\n'],
+  ["an endless line", "too-long", () => `data: ${"x".repeat(200_000)}`],
+  [
+    "an output in front that differs",
+    "inconsistent",
+    (text) => text.replace(/"output":"[0-9a-f]{64}"/, `"output":"${"00".repeat(32)}"`),
+  ],
+  [
+    "an output that nobody signed",
+    "inconsistent",
+    (text) => text.replace(/"output":"[0-9a-f]{64}"/g, `"output":"${"00".repeat(32)}"`),
+  ],
+  ["a round of the future", "future-round", () => event(far, 400)],
+];
+
+for (const [name, code, lie] of LIES) {
+  test(`pushed ${name} is banned`, async (t) => {
+    const chain = new Chain(20);
+    const twist = (path, body) => {
+      if (path.includes("stream")) return reply.ok(Buffer.from(lie(body.toString())));
+      return path.includes("rounds?") ? reply.honest(undefined) : reply.honest(body);
+    };
+    const [liar, good] = [await TestServer.start(t, chain, twist), await TestServer.start(t, chain)];
+    liar.tip = good.tip = 10;
+    const known = client(chain, [liar, good]);
+    const rounds = subscribe(t, known);
+    await expect(rounds, 10, 10);
+    const next = rounds.next();
+    await connected(liar, good);
+    liar.tip = 20;
+    while (known.bans.length === 0) await new Promise(setImmediate);
+    assert.deepEqual([known.bans[0].code, known.bans[0].from], [code, liar.url]);
+    good.tip = 20;
+    assert.equal((await next).value.round, 11n);
+    await expect(rounds, 12, 20);
+    assert.ok(rounds.events.some((event) => event.type === "banned" && event.refusal.from === liar.url));
+  });
+}
+
+test("a pushed fork is fatal", async (t) => {
+  const chain = new Chain(20);
+  const forked = new Chain(20, { fork: 11n });
+  const [server, liar] = [await TestServer.start(t, chain), await TestServer.start(t, forked)];
+  server.tip = liar.tip = 12;
+  const clock = () => Number(chain.beacon(12).header.due);
+  const rounds = subscribe(t, client(chain, [server, liar], { clock }));
+  await expect(rounds, 12, 12);
+  const next = rounds.next();
+  await connected(server, liar);
+  liar.tip = 13;
+  const error = await next.then(assert.fail, (error) => error);
+  assert.ok(error instanceof ConflictError, error);
+  assert.deepEqual([error.trusted.round, error.offered.round], [12n, 13n]);
+  assert.deepEqual(await rounds.next(), { value: undefined, done: true });
+});
+
+test("lateness is told in rounds", async (t) => {
+  const chain = new Chain(20);
+  const server = await TestServer.start(t, chain);
+  server.tip = 10;
+  // Three rounds later by the clock, and the server still stands where it did.
+  const clock = () => Number(chain.beacon(13).header.due) + 2500;
+  let told;
+  const late = new Promise((resolve) => (told = resolve));
+  const rounds = subscribe(t, client(chain, [server], { clock }), {
+    onEvent: (event) => event.type === "late" && told(event),
+  });
+  await expect(rounds, 10, 10);
+  const next = rounds.next();
+  assert.deepEqual(await late, { type: "late", have: 10n, expected: 13n, behind: 3n });
+  server.tip = 13;
+  assert.equal((await next).value.round, 11n);
+  await expect(rounds, 12, 13);
+});
+
+test("a subscription ends at once, also while it waits, and lets go of its streams", async (t) => {
+  const chain = new Chain(5);
+  const server = await TestServer.start(t, chain);
+  const known = client(chain, [server]);
+  const rounds = known.subscribe();
+  await rounds.next();
+  const waiting = rounds.next();
+  await connected(server);
+  await rounds.return();
+  assert.equal((await waiting).done, true);
+  const over = new AbortController();
+  const other = known.subscribe({ signal: over.signal });
+  await other.next();
+  const last = other.next();
+  over.abort();
+  assert.equal((await last).done, true);
+  for await (const beacon of known.subscribe({ from: 2 })) {
+    assert.deepEqual(beacon.hash, headerHash(chain.beacon(2).header));
+    break;
+  }
+});
+
+test("events are cut wherever the bytes are", () => {
+  const text = new TextEncoder().encode(
+    ":hello\nevent: beacon\nid: 7\ndata: a\ndata:b\n\ndata\r\n\r\nevent:x\n\n: \r\n\ndata: z\n\n",
+  );
+  const expected = [null, { name: "beacon", data: "a\nb" }, { name: "", data: "" }, null, { name: "", data: "z" }];
+  for (let cut = 0; cut <= text.length; cut++) {
+    const parser = new SseParser();
+    assert.deepEqual(
+      [...parser.push(text.subarray(0, cut)), ...parser.push(text.subarray(cut))],
+      expected,
+      `cut at ${cut}`,
+    );
+  }
+  const bytes = new SseParser();
+  assert.deepEqual(
+    [...text].flatMap((byte) => bytes.push(Uint8Array.of(byte))),
+    expected,
+  );
+  const endless = new SseParser();
+  assert.throws(
+    () => {
+      for (let n = 0; n < 200; n++) endless.push(new TextEncoder().encode(`data:${"a".repeat(1024)}\n`));
+    },
+    { code: "too-long" },
+  );
+});
+
+test("delays double to a limit and jitter only shortens", () => {
+  const full = new Backoff(() => 0);
+  assert.deepEqual(
+    Array.from({ length: 9 }, () => full.next()),
+    [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000],
+  );
+  full.reset();
+  assert.equal(full.next(), 250);
+  assert.equal(new Backoff(() => 1).next(), 125);
+});
