@@ -77,7 +77,7 @@ def assemble(votes, signers):
 
 def header_hash(header):
     """[chain-2]"""
-    return h256("beacon/1/header", wire.encode(wire.HEADER, header))
+    return h256("beacon/1/header", bind("chain-2 every field", wire.encode(wire.HEADER, header)))
 
 
 def check_header(header, chain, schedule):
@@ -167,7 +167,7 @@ def leap(head, beacon, siblings, chain, schedule, signers):
     if header["round"] == head["round"]:
         need("trust-4 one header a round", hash_ == head["hash"], "conflict")
         return head
-    if head["round"] > 0 and on("trust-4 head under the root"):
+    if (head["round"] > 0 or not on("trust-1 the genesis needs no proof")) and on("trust-4 head under the root"):
         mmr_verify(header["mmr"], header["round"] - 1, head["round"], head["hash"], siblings)
     return _head(header, hash_)
 

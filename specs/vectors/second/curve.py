@@ -162,7 +162,8 @@ def sign(seed, digest):
     wide = hashlib.sha512(seed).digest()
     a = (int.from_bytes(wide[:32], "little") & (2**254 - 8)) | 2**254
     key = encode_edwards(multiply_base(a))
-    n = int.from_bytes(hashlib.sha512(wide[32:] + digest).digest(), "little") % L
+    prefix = wide[32:] if on("keys-1 the second half makes the nonce") else wide[:32]
+    n = int.from_bytes(hashlib.sha512(prefix + digest).digest(), "little") % L
     r = encode_edwards(multiply_base(n))
     k = int.from_bytes(hashlib.sha512(r + key + digest).digest(), "little") % L
     return key, r + ((n + k * a) % L).to_bytes(32, "little")
@@ -248,8 +249,8 @@ def _map(t):
 
 
 def from_uniform(wide):
-    """RFC 9496, section 4.3.4."""
-    halves = (int.from_bytes(wide[i : i + 32], "little") % 2**255 for i in (0, 32))
+    """RFC 9496, section 4.3.4. [pvss-1]"""
+    halves = (int.from_bytes(wide[i : i + 32], "little") % 2**255 for i in ((0, 32) if on("pvss-1 both halves") else (0, 0)))
     return add(*(_map(half % P) for half in halves))
 
 

@@ -166,7 +166,7 @@ class Committee:
 
 def ceremony(draft):
     """[genesis-3]"""
-    return h256("beacon/1/ceremony", framed(wire.encode(wire.DRAFT, draft)))
+    return h256("beacon/1/ceremony", bind("genesis-3 draft", framed(wire.encode(wire.DRAFT, draft))))
 
 
 def check_parameters(p, members):

@@ -60,7 +60,7 @@ def ready_digest(chain, round_, member):
 
 def vote_digest_of_header(header):
     """[certify-1]"""
-    return h256("beacon/1/header-vote", header)
+    return h256("beacon/1/header-vote", bind("certify-1 header hash", header))
 
 
 def check_value(value, committee, window):
@@ -81,7 +81,7 @@ def check_value(value, committee, window):
 
 def value_id(value):
     """[consensus-1]"""
-    return h256("beacon/1/value", framed(value))
+    return h256("beacon/1/value", bind("consensus-1 value", framed(value)))
 
 
 def vote_digest(chain, kind, height, round_, choice, member):

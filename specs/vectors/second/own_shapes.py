@@ -73,7 +73,7 @@ def _ticket_cases(file):
             given = list(plan.tickets(weights))
             return [given, sum(given), plan.threshold(sum(given))]
 
-        yield f"weights {str(case['weights'])[:60]}", expected, judge
+        yield f"{len(weights)} weights {str(case['weights'])[:60]}", expected, judge
 
 
 def _answer(judge):
@@ -135,6 +135,11 @@ def _mmr_cases(file):
             yield f"{label}, proof {n}", proof["reject"], lambda inputs=inputs: _refusal(
                 lambda: plan.mmr_verify(*inputs)
             )
+            if proof["reject"] is None:
+                count, round_ = inputs[1:3]
+                yield f"{label}, proving {n}", proof["siblings"], lambda h=headers[:count], r=round_: [
+                    sibling.hex() for sibling in plan.mmr_prove(r, h)
+                ]
 
 
 def _context(given):

@@ -19,13 +19,16 @@ def tickets(weights):
     if total == 0:
         return given
     third = Fraction(1, 3) if on("tickets-1 a third off") else 0
+    passed = 0 if on("tickets-2 the first valid one") else 1
     while True:
         pairs = [((given[i] + 1 - third) / weight, i) for i, weight in enumerate(weights) if weight]
         least = min(s for s, _ in pairs)
         tied = [i for s, i in pairs if s == least]
         given[tied[0] if on("tickets-1 equal pairs by index") else tied[-1]] += 1
         if _valid(weights, given, total) or sum(given) > 4 * len(weights):
-            return given
+            if passed == 0:
+                return given
+            passed -= 1
 
 
 def _valid(weights, given, total):
@@ -135,9 +138,22 @@ def mmr_nodes(headers):
         made.append(top)
         while peaks and peaks[-1][1] == height:
             top, height = node(peaks.pop()[0], top), height + 1
-            made.append(top)
+            made.insert(len(made) if on("mmr-3 a parent after its children") else 0, top)
         peaks.append((top, height))
     return made
+
+
+def mmr_prove(round_, headers):
+    """The siblings of a round, by the recursive tree. [mmr-5]"""
+    leaves, siblings = [leaf(i + 1, header) for i, header in enumerate(headers)], []
+    place = round_ - 1
+    while len(leaves) > 1:
+        split = 1 << (len(leaves) - 1).bit_length() - 1
+        here, there = (leaves[:split], leaves[split:]) if place < split else (leaves[split:], leaves[:split])
+        siblings.append(_tree(there))
+        place -= 0 if place < split else split
+        leaves = here
+    return siblings[::-1] if on("mmr-5 siblings from below") else siblings
 
 
 def mmr_verify(root, count, round_, header, siblings):

@@ -115,7 +115,7 @@ def deal(seed, around, ticket_keys):
     tickets = len(keys) - 1
     need_shares = threshold(tickets)
     keyed = h512("beacon/1/pvss/challenge", _parameters(tickets), b"".join(keys))[:32]
-    root = h512("beacon/1/pvss/secret", framed(b"dealing"), seed, around, keyed)
+    root = h512("beacon/1/pvss/secret", bind("pvss-4 a label for each use", framed(b"dealing")), seed, around, keyed)
     d = _scalar_of("beacon/1/pvss/secret", framed(b"d"), root, u32(0))
     known = [_scalar_of("beacon/1/pvss/secret", framed(b"p"), root, u32(i)) for i in range(need_shares)]
     values = known + [_at(known, j) for j in range(need_shares, tickets + 1)]
@@ -150,7 +150,8 @@ def open_dealing(verified, opening):
     d, c, _ = verified
     k = scalar(opening)
     need("pvss-10 d opens D", equal(multiply_base(k), d), "bad-opening")
-    return encode(curve.add(c[0], neg(multiply(k, base()))))
+    mask = multiply(k, base()) if on("pvss-13 C_0 without its mask") else curve.ZERO
+    return encode(curve.add(c[0], neg(mask)))
 
 
 def _share_challenge(hash_, position, key, a, r, r_):
