@@ -5,15 +5,16 @@ use std::sync::Arc;
 use beacon_spec::chain::{BEACON_LIMITS, Beacon, TRANSCRIPT_LIMITS, Transcript};
 use beacon_spec::codec::decode;
 use beacon_spec::committee::{Committee, Signers};
-use beacon_spec::genesis::{GENESIS_LIMITS as SEALED_LIMITS, Genesis};
 use beacon_spec::hash::Digest32;
-use beacon_spec::reject::Reject;
 
 use super::{Client, Miss, Server, conflict, known_committee};
 use crate::error::Error;
 use crate::refusal::Refusal;
 use crate::source::{Fault, Request};
-use crate::trust::{Candidate, GENESIS_LIMITS, PROOF_LIMITS, SIGNERS_LIMITS, Trust, Verified, read_signers};
+use crate::trust::{
+    Candidate, GENESIS_LIMITS, MEMBERS_LIMITS, PROOF_LIMITS, SIGNERS_LIMITS, Trust, Verified, read_members,
+    read_signers,
+};
 
 /// A server this close behind the trusted head is merely slower than another; the head itself is the answer.
 const LAG: u64 = 2;
@@ -220,24 +221,20 @@ impl Client {
     /// Recomputes an output from its transcript instead of trusting the quorum: every dealing verified, every opening
     /// or share checked, the mixing redone.
     ///
-    /// It takes the ticket keys of the round's committee, which the sealed genesis holds for epoch 1.
+    /// It takes the ticket keys of the round's committee, which the committee hash in its header binds.
     pub async fn audit(&self, round: u64) -> Result<Audited, Error> {
         let beacon = self.get(round).await?;
-        let epoch = beacon.header().epoch;
-        if epoch != 1 {
-            let why = "the ticket keys of later epochs are not served";
-            return Err(Error::Usage(format!("round {round} is of epoch {epoch}, and {why}")));
-        }
+        let exempt = self.trust().await?.draft().parameters.development_exemption;
         let beacon = &beacon;
         self.any(|server| async move {
-            let bytes = self.ask(server, Request::Genesis, &SEALED_LIMITS).await?;
-            let refused = |reject: Reject, what: &str| Refusal { field: None, ..Refusal::new(reject, what) };
-            let (_, committee) =
-                Genesis::open(&bytes, self.chain()).map_err(|reject| refused(reject, "sealed genesis"))?;
+            let header = beacon.header();
+            let bytes = self.ask(server, Request::Members { epoch: header.epoch }, &MEMBERS_LIMITS).await?;
+            let committee = read_members(&bytes, header.epoch, &header.committee, exempt)?;
             let bytes = self.ask(server, Request::Transcript(round), &TRANSCRIPT_LIMITS).await?;
-            let what = format!("transcript of round {round}");
-            let transcript: Transcript = decode(&bytes, &TRANSCRIPT_LIMITS).map_err(|reject| refused(reject, &what))?;
-            transcript.audit(beacon.header(), &committee).map_err(|reject| refused(reject, &what))?;
+            let refused =
+                |reject| Refusal { field: None, ..Refusal::new(reject, format!("transcript of round {round}")) };
+            let transcript: Transcript = decode(&bytes, &TRANSCRIPT_LIMITS).map_err(refused)?;
+            transcript.audit(header, &committee).map_err(refused)?;
             Ok(Audited { beacon: beacon.clone(), transcript, committee })
         })
         .await

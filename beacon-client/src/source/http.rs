@@ -87,12 +87,12 @@ impl HttpSource {
     fn path(&self, request: Request) -> String {
         let path = match request {
             Request::LightGenesis => "info?format=binary".to_owned(),
-            Request::Genesis => "genesis?format=binary".to_owned(),
             Request::Latest => "rounds/latest?format=binary".to_owned(),
             Request::Round(round) => format!("rounds/{round}?format=binary"),
             Request::Range { from, to } => format!("rounds?from={from}&to={to}&format=binary"),
             Request::Proof { round, head } => format!("rounds/{round}/proof?head={head}&format=binary"),
             Request::Committee { epoch } => format!("committee?epoch={epoch}&format=binary"),
+            Request::Members { epoch } => format!("committee?epoch={epoch}&full=1&format=binary"),
             Request::Transcript(round) => format!("rounds/{round}/transcript?format=binary"),
         };
         format!("{}/beacon/{path}", self.prefix)

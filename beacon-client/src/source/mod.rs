@@ -18,8 +18,6 @@ use crate::refusal::Refusal;
 pub enum Request {
     /// `LightGenesis`
     LightGenesis,
-    /// `Genesis`, sealed, with all bundles.
-    Genesis,
     /// `Beacon`, the newest certified.
     Latest,
     /// `Beacon`
@@ -30,6 +28,8 @@ pub enum Request {
     Proof { round: u64, head: u64 },
     /// `SignerList`
     Committee { epoch: u64 },
+    /// `MemberList`: the committee with all keys.
+    Members { epoch: u64 },
     /// `Transcript`
     Transcript(u64),
 }
@@ -38,12 +38,12 @@ impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Request::LightGenesis => f.write_str("light genesis"),
-            Request::Genesis => f.write_str("genesis"),
             Request::Latest => f.write_str("newest beacon"),
             Request::Round(round) => write!(f, "round {round}"),
             Request::Range { from, to } => write!(f, "rounds {from} to {to}"),
             Request::Proof { round, head } => write!(f, "proof of round {round} under {head}"),
             Request::Committee { epoch } => write!(f, "committee of epoch {epoch}"),
+            Request::Members { epoch } => write!(f, "members of epoch {epoch}"),
             Request::Transcript(round) => write!(f, "transcript of round {round}"),
         }
     }

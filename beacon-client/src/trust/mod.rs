@@ -13,7 +13,7 @@ use std::sync::Arc;
 use beacon_spec::certificate::Certificate;
 use beacon_spec::chain::{BEACON_LIMITS, Beacon, Header};
 use beacon_spec::codec::{Limits, decode};
-use beacon_spec::committee::{SignerList, Signers};
+use beacon_spec::committee::{Committee, MemberList, SignerList, Signers};
 use beacon_spec::genesis::{Draft, LightGenesis};
 use beacon_spec::hash::Digest32;
 use beacon_spec::mix;
@@ -27,6 +27,8 @@ use crate::refusal::{Reason, Refusal};
 pub const GENESIS_LIMITS: Limits = Limits::bytes(64 << 10);
 /// The largest signer list: 512 lines of 72 bytes.
 pub const SIGNERS_LIMITS: Limits = Limits::bytes(40 << 10);
+/// The largest member list: 512 members, and 683 ticket keys each as in a sealed genesis.
+pub const MEMBERS_LIMITS: Limits = beacon_spec::genesis::GENESIS_LIMITS;
 /// The largest proof: 62 siblings.
 pub const PROOF_LIMITS: Limits = Limits::bytes(2 << 10);
 /// A head may be due this far beyond the client's clock, in milliseconds: clocks differ.
@@ -395,6 +397,14 @@ pub fn read_signers(bytes: &[u8], epoch: u64, hash: &Digest32) -> Result<Signers
         return Err(refused(Reject::WrongEpoch).field("epoch").mismatch(epoch, list.epoch));
     }
     Signers::new(list).map_err(refused)
+}
+
+/// Decodes and judges the member list of `epoch`, which must have the hash that a trusted header names; `exempt` is the
+/// genesis' development exemption.
+pub fn read_members(bytes: &[u8], epoch: u64, hash: &Digest32, exempt: bool) -> Result<Committee, Refusal> {
+    let refused = |reject| Refusal { field: None, ..Refusal::new(reject, format!("member list of epoch {epoch}")) };
+    let list: MemberList = decode(bytes, &MEMBERS_LIMITS).map_err(refused)?;
+    list.check(hash, exempt).map_err(refused)
 }
 
 /// Whether a header is of the epoch and committee of `signers`.

@@ -159,6 +159,18 @@ impl Params {
         self.0.get(name).map(|text| number(name, text)).transpose()
     }
 
+    /// Whether `name` is 1; it is 0 if it is not there.
+    pub fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        match self.0.get(name).map(String::as_str) {
+            None | Some("0") => Ok(false),
+            Some("1") => Ok(true),
+            Some(other) => {
+                let error = format!("{name} is 0 or 1, not {:?}", shortened(other));
+                Err(Refusal::Bad { code: "bad-flag", error })
+            }
+        }
+    }
+
     pub fn form(&self, headers: &HeaderMap) -> Result<Form, Refusal> {
         match self.0.get("format").map(String::as_str) {
             Some("binary") => Ok(Form::Binary),

@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, watch};
 
 use beacon_spec::chain::{Beacon, Transcript};
+use beacon_spec::codec::encode;
 use beacon_spec::committee::{Committee, SignerList};
 use beacon_spec::genesis::LightGenesis;
 use beacon_spec::hash::Digest32;
@@ -63,10 +64,12 @@ pub(super) struct Live {
     pub open: bool,
 }
 
-/// A committee with its answer.
+/// A committee with its answers.
 pub(super) struct Served {
     pub list: SignerList,
     pub json: Bytes,
+    /// The encoded member list.
+    pub members: Bytes,
 }
 
 /// One subscriber's place.
@@ -96,7 +99,8 @@ impl PublicApi {
     /// Serves `committee` from now on; each epoch's is kept.
     pub fn add_committee(&self, committee: &Committee) {
         let list = committee.signers().list().clone();
-        let served = Served { list, json: json(&CommitteeView::from(committee)) };
+        let members = encode(&committee.list()).into();
+        let served = Served { list, json: json(&CommitteeView::from(committee)), members };
         let mut committees = self.0.committees.write().unwrap_or_else(PoisonError::into_inner);
         committees.insert(committee.epoch(), Arc::new(served));
     }

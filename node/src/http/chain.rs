@@ -6,6 +6,7 @@ use axum::response::Response;
 
 use beacon_engine::serve::Archive;
 use beacon_spec::codec::{decode, encode};
+use beacon_spec::committee::MemberList;
 use beacon_spec::genesis::{GENESIS_LIMITS, Genesis};
 
 use super::answer::{Form, Keep, Params, Refusal, answer, json};
@@ -32,6 +33,7 @@ pub(super) async fn genesis(State(api): State<PublicApi>, form: Form) -> Result<
     Ok(answer(form, Keep::Forever, || json(&view), || bytes))
 }
 
+/// Who signs in an epoch; with `full=1` all members with their bundles, which an auditor needs.
 pub(super) async fn committee(
     State(api): State<PublicApi>,
     params: Params,
@@ -42,7 +44,14 @@ pub(super) async fn committee(
     let epoch = asked.unwrap_or_else(|| newest_epoch(&api));
     let committee = api.committee(epoch).ok_or(Refusal::NoSuchEpoch(epoch))?;
     let keep = if asked.is_some() { Keep::Forever } else { Keep::Seconds(0) };
-    Ok(answer(form, keep, || committee.json.clone(), || encode(&committee.list)))
+    if !params.flag("full")? {
+        return Ok(answer(form, keep, || committee.json.clone(), || encode(&committee.list)));
+    }
+    let view = match form {
+        Form::Binary => None,
+        Form::Json => Some(decode::<MemberList>(&committee.members, &GENESIS_LIMITS).map_err(|_| Refusal::Lost)?),
+    };
+    Ok(answer(form, keep, || json(&view), || committee.members.to_vec()))
 }
 
 /// The epoch of the newest certified round; the first one before there is any.

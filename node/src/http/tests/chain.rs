@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use beacon_spec::committee::SignerList;
+use beacon_spec::committee::{MemberList, SignerList};
 use beacon_spec::genesis::{Genesis, LightGenesis};
 
 use super::fixture::{now, start};
@@ -70,4 +70,20 @@ async fn the_committee_is_served_by_epoch() {
     let unknown = server.get("/beacon/committee?epoch=2").await;
     assert_eq!((unknown.status, unknown.code().as_str()), (404, "no-such-epoch"));
     assert_eq!(server.get("/beacon/committee?epoch=one").await.code(), "bad-number");
+}
+
+#[tokio::test]
+async fn an_auditor_gets_all_members_with_their_keys() {
+    let server = start(2, 1, 2, 0, now).await;
+    let binary: MemberList = server.binary("/beacon/committee?epoch=1&full=1").await.decode();
+    assert_eq!(binary, server.committee.list());
+    let exempt = server.genesis.draft.parameters.development_exemption;
+    binary.check(&server.committee.hash(), exempt).expect("the committee that headers name");
+    let body = server.get("/beacon/committee?full=1").await.body;
+    let json: MemberList = serde_json::from_slice(&body).expect("a member list");
+    assert_eq!(json, server.committee.list());
+    let short: SignerList = server.binary("/beacon/committee?epoch=1&full=0").await.decode();
+    assert_eq!(short.hash(), server.committee.hash());
+    assert_eq!(server.get("/beacon/committee?full=2").await.code(), "bad-flag");
+    assert_eq!(server.get("/beacon/committee?epoch=2&full=1").await.code(), "no-such-epoch");
 }
