@@ -23,11 +23,15 @@ class Chain:
     """A whole chain in memory, as a server would hold it, every round certified.
 
     Weights are equal; everything random-looking follows from the seed. From round `fork` on outputs differ from those
-    of the same chain without a fork.
+    of the same chain without a fork; the header of round `bad_mmr` has a wrong MMR root; with `usurped` the committees
+    after the first have keys of somebody else.
     """
 
-    def __init__(self, rounds, members=4, seed=0, window=1, windows=1 << 32, start=1_704_067_200_000, fork=None):
-        self.seed, self.fork, self.members = seed, fork, members
+    def __init__(
+        self, rounds, members=4, seed=0, window=1, windows=1 << 32, start=1_704_067_200_000, fork=None, bad_mmr=None,
+        usurped=False,
+    ):  # fmt: skip
+        self.seed, self.fork, self.bad_mmr, self.usurped, self.members = seed, fork, bad_mmr, usurped, members
         self.schedule = Schedule(start, 3000, window, windows)
         self.identities = sorted(public(self.key("identity", i, 0)) for i in range(members))
         self.keys = self.epoch_keys(1)
@@ -48,7 +52,8 @@ class Chain:
         return Ed25519PrivateKey.from_private_bytes(self.digest(what, owner, epoch))
 
     def epoch_keys(self, epoch):
-        return [self.key("voting", owner, epoch) for owner in range(self.members)]
+        what = "usurping" if self.usurped and epoch > 1 else "voting"
+        return [self.key(what, owner, epoch) for owner in range(self.members)]
 
     def signer_list(self, epoch):
         signers = zip(self.identities, self.epoch_keys(epoch))
@@ -60,13 +65,14 @@ class Chain:
         last = self.schedule.is_last_of_epoch(round)
         committee = self.signers.hash
         salt = int(self.fork is not None and round >= self.fork)
+        root = bytes(32) if round == self.bad_mmr else self.range.root()
         header = Header(
             version=1, chain=self.chain, round=round, due=self.schedule.time_of(round),
             previous=self.beacons[-1].header.hash() if self.beacons else self.chain,
             epoch=self.schedule.epoch_of(round), committee=committee,
             next_committee=self.signer_list(self.signers.epoch + 1).hash() if last else committee,
             window=self.schedule.window_of(round), dealing_set=self.digest("set", round, salt), weight=self.members,
-            contributors=self.members, mmr=self.range.root(), output=self.digest("output", round, salt),
+            contributors=self.members, mmr=root, output=self.digest("output", round, salt),
         )  # fmt: skip
         self.range = self.range.append(header.hash())
         self.beacons.append(Beacon(header, self.certify(header)))

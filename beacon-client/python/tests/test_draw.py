@@ -138,6 +138,7 @@ class Proofs(unittest.TestCase):
             )
             return {**good, "commitment": {**changed, "draw": drawn.hex()}}
 
+        chosen = Rules.parse("pick 2").draw(self.listed, Stream(bytes.fromhex(good["output"]), bytes(32)))
         other, weighted = chain(9, seed=3), DrawList.parse(b"a\t1\nb\t1\nc\t1\nd\t1\n")
         for code, changed in (
             ("inconsistent", {**good, "results": good["results"][::-1]}),
@@ -146,7 +147,7 @@ class Proofs(unittest.TestCase):
             ("inconsistent", {**good, "list": good["list"].replace("\n", "\r\n")}),
             ("duplicate-entry", {**good, "list": "a\na\n"}),
             ("wrong-output", {**good, "output": "00" * 32}),
-            ("inconsistent", {**good, "commitment": {**commitment, "draw": "00" * 32}}),
+            ("inconsistent", {**good, "results": chosen, "commitment": {**commitment, "draw": "00" * 32}}),
             ("inconsistent", {**good, "commitment": {**commitment, "entries": 5}}),
             ("inconsistent", {**good, "commitment": {**commitment, "rules": "pick 1"}}),
             ("unknown-version", {**good, "commitment": {**commitment, "format": "beacon-draw/2"}}),

@@ -6,10 +6,11 @@ import tempfile
 import unittest
 
 from beacon_client import FileError, Refused, verify_file, verify_stream
+from beacon_client.chain import Beacon
 from beacon_client.codec import u64
 
 from . import chain
-from .fabricate import chain_file
+from .fabricate import Chain, chain_file
 
 
 def part(tag, body):
@@ -66,6 +67,7 @@ class Files(unittest.TestCase):
         genesis = part(b"G", shared.genesis.encode())
         one, two, three = (beacon.header.encode() for beacon in shared.beacons)
         certificate = part(b"C", shared.beacons[-1].certificate.encode())
+        first = part(b"C", shared.beacons[0].certificate.encode())
         beacon = part(b"B", shared.beacons[1].encode())
         signers = part(b"S", shared.committees[0].encode())
 
@@ -85,6 +87,7 @@ class Files(unittest.TestCase):
             ("bad-chain-file", file(genesis, run)),
             ("bad-chain-file", file(genesis, run, certificate, headers=2)),
             ("bad-chain-file", file(genesis, run, certificate, count=4)),
+            ("bad-chain-file", file(genesis, part(b"H", one), first, part(b"H", two + three))),
             ("bad-chain-file", file(genesis, certificate)),
             ("bad-chain-file", file(genesis, run, certificate, certificate)),
             ("bad-chain-file", file(genesis, part(b"H", b""), run, certificate)),
@@ -105,6 +108,13 @@ class Files(unittest.TestCase):
             with self.subTest(code=code, data=data[-120:]):
                 self.refused(code, data, shared)
         self.refused("wrong-chain", file(genesis, run, certificate), chain(3, seed=5))
+
+    def test_a_usurped_committee(self):
+        shared, taken = chain(6, windows=4), Chain(6, windows=4, usurped=True)
+        self.verify(chain_file(taken), shared)
+        taken.beacons[3] = Beacon(taken.beacons[3].header, shared.beacons[3].certificate)
+        for first in (1, 5, 6):
+            self.refused("bad-signature", chain_file(taken, first=first), shared)
 
     def test_a_committee_that_was_never_certified(self):
         shared = chain(9, windows=4)

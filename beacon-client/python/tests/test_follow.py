@@ -125,6 +125,20 @@ class Following(unittest.TestCase):
         self.gaps(lambda text: event(shared.beacons[0]), shared)
         self.gaps(lambda text: text if b"id: 7" in text or b"id: 12" in text else b": alive\n\n", shared)
 
+    def test_a_gap_is_fetched_before_what_comes_after_it(self):
+        shared = chain(12)
+        with TestServer(shared) as server:
+            server.tip = 3
+            # By this clock nothing is due, so that only what is pushed makes the client ask.
+            rounds = self.subscribe(shared, [server], 3, clock=lambda: shared.beacons[2].header.due + 100)
+            taken = [next(rounds)]
+            pushed = event(shared.beacons[6])
+            server.twist = lambda path, body: pushed if "stream" in path else honest(path, body)
+            threading.Timer(0.05, server.raise_tip, [7]).start()
+            taken += [next(rounds) for _ in range(4)]
+            self.check(taken, shared, 3)
+            self.assertEqual(server.hits("rounds?from=4&to=6"), 1)
+
     def lies(self, code, text, shared=None):
         """A server that pushes a lie is banned; the rounds come from another."""
         shared = shared or chain(12)

@@ -11,7 +11,7 @@ from beacon_client.chain import Beacon, Certificate
 
 from . import LONG, SHORT, chain, client
 from .fabricate import Chain, sequence
-from .server import ENDLESS, SILENCE, Drip, Raw, Status, TestServer, honest, twisted
+from .server import ENDLESS, SILENCE, Drip, Raw, Status, TestServer, answer, honest, twisted
 
 
 class Habits(unittest.TestCase):
@@ -134,6 +134,13 @@ class Habits(unittest.TestCase):
         few = replace(newest, certificate=Certificate(b"\3", newest.certificate.signatures[:2]))
         self.twist("latest", lambda _: few.encode(), refused="no-quorum")
 
+    def test_a_committee_that_the_one_before_did_not_certify(self):
+        shared, taken = chain(6, windows=4), Chain(6, windows=4, usurped=True)
+        self.assertEqual(taken.chain, shared.chain)
+        # Everything after it is right; only the header that names the new committee lacks its own certificate.
+        taken.beacons[3] = Beacon(taken.beacons[3].header, shared.beacons[3].certificate)
+        self.survive(shared, TestServer(taken), refused="bad-signature")
+
     def test_a_round_of_the_future(self):
         later = chain(100)
         self.assertEqual(later.chain, chain(5).chain)
@@ -222,6 +229,27 @@ class Answers(unittest.TestCase):
                 client(shared, [bad]).scan(1, certificates=False)
             self.assertEqual(caught.exception.code, "broken-link")
 
+    def test_made_up_rounds_at_the_end_of_an_answer(self):
+        shared = chain(9)
+        last = shared.beacons[-1]
+        forged = Beacon(last.header._replace(output=bytes(32)), last.certificate)
+        body = sequence(beacon.encode() for beacon in [*shared.beacons[:8], forged])
+        with twisted(shared, "rounds?", lambda _: body) as bad, TestServer(shared) as good:
+            for certificates in (True, False):
+                with self.assertRaises(Refused) as caught:
+                    client(shared, [bad]).scan(1, certificates=certificates)
+                self.assertEqual((caught.exception.code, caught.exception.source), ("bad-signature", bad.url))
+                both = client(shared, [bad, good])
+                self.assertEqual(both.scan(1, certificates=certificates).rounds, 9)
+                self.assertEqual([ban.source for ban in both.bans()], [bad.url])
+
+    def test_a_wrong_mmr_root_in_a_range(self):
+        wrong = Chain(9, bad_mmr=6)
+        with TestServer(wrong) as server:
+            self.refused("bad-mmr", client(wrong, [server]).scan, 1)
+            # From a later round on nobody can tell.
+            self.assertEqual(client(wrong, [server]).scan(7).rounds, 3)
+
     def test_nobody_there(self):
         with TestServer(chain(1)) as gone:
             url = gone.url
@@ -271,6 +299,17 @@ class Forks(unittest.TestCase):
                 asking.latest()
                 server.chain, server.tip = other, tip
                 self.assertRaises(Conflict, asking.latest)
+
+    def test_a_fork_in_a_range(self):
+        one, other = chain(30), chain(30, fork=8)
+        with TestServer(one) as server:
+            server.twist = lambda path, body: answer(other, 30, path) if "rounds?" in path else honest(path, body)
+            asking = client(one, [server])
+            scans = lambda: asking.scan(1), lambda: asking.scan(1, certificates=False), lambda: list(asking.range(5))
+            for scan in scans:
+                with self.assertRaises(Conflict) as caught:
+                    scan()
+                self.assertEqual(caught.exception.source, server.url)
 
     def test_a_server_that_cannot_prove_it_is_a_liar_and_no_fork(self):
         shared = chain(30)

@@ -247,6 +247,22 @@ class Keys(unittest.TestCase):
                 accepted = verifier.accepts(unhex(case["digest"]), unhex(case["signature"]))
                 self.assertEqual(accepted, case["reject"] is None)
 
+    def test_some_signatures_are_refused_whatever_the_library_says(self):
+        class Yes:
+            def verify(self, signature, digest):
+                pass
+
+        refused = 0
+        for case in load("keys")["signatures"]:
+            verifier = Verifier(unhex(case["key"]))
+            verifier._key = Yes()
+            accepted = verifier.accepts(unhex(case["digest"]), unhex(case["signature"]))
+            reduced = int.from_bytes(unhex(case["signature"])[32:], "little") < 2**252
+            identity = unhex(case["signature"])[:32] == bytes([1]) + bytes(31)
+            self.assertEqual(accepted, reduced and not identity, case["name"])
+            refused += not accepted
+        self.assertEqual(refused, 3)
+
     def test_every_flipped_bit_of_a_signature_is_refused(self):
         case = load("keys")["signatures"][0]
         verifier, digest, signature = Verifier(unhex(case["key"])), unhex(case["digest"]), unhex(case["signature"])

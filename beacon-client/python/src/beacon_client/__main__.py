@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--from", dest="first", type=_round, metavar="ROUND", help="first round of a range")
     verify.add_argument("--to", dest="last", type=_round, metavar="ROUND", help="last round [the newest]")
     verify.add_argument("--all", action="store_true", help="every round there is")
-    verify.add_argument("--links", action="store_true", help="only certificates that change committees, and the last")
+    verify.add_argument("--links", action="store_true", help="only certificates that change committees or end an answer")
 
     text = "verify a draw from the chain hash on, without any network"
     draws = commands.add_parser("draw", help=text, description=text)
@@ -234,7 +234,7 @@ def _verify_range(given: argparse.Namespace) -> None:
     client = _client(given)
     scan = client.scan(given.first or 1, given.last, certificates=not given.links)
     _tell_bans(client)
-    certificates = "every round" if scan.certificates else "committee changes and the last"
+    certificates = "every round" if scan.certificates else "committee changes and ends of answers"
     _report(given, {
         "verified": scan.rounds, "from": scan.first, "to": scan.last.round, "certificates": certificates,
         "head_hash": scan.last.hash.hex(),

@@ -46,7 +46,7 @@ class Scan:
     first: int
     rounds: int
     last: Verified
-    #: Whether every certificate was verified, or only those that change the committee and the last.
+    #: Whether every certificate was verified, or only those that change the committee or end an answer.
     certificates: bool
 
 
@@ -129,7 +129,10 @@ class Client:
             raise UsageError(refusal.what) from None
 
     def range(self, first: int, last: int | None = None) -> Iterator[Verified]:
-        """The rounds from `first` to `last`, the newest if not given: each by its link and its certificate."""
+        """The rounds from `first` to `last`, the newest if not given: each by its link and its certificate.
+
+        That they lead to the trusted head shows at the last one; a fork is a `Conflict` there.
+        """
         end, walk, start = self._begin_range(first, last, certificates=True)
         if start is not None:
             yield start
@@ -369,10 +372,10 @@ class Client:
         return Walk(trust, signers, start, certificates), start
 
     def _walk_range(self, walk: Walk, end: Verified) -> tuple[Walk, list[Verified | None]]:
-        _, (walk, taken) = self.any(lambda server: self.walk_on(server, walk, end.round))
-        if walk.head.round == end.round and walk.head.hash != end.hash:
-            # The end is certified and extends all that was trusted, so it is the range that was made up.
-            raise Refused("broken-link", f"links to round {end.round}", "header.previous", end.hash, walk.head.hash)
+        server, (walk, taken) = self.any(lambda server: self.walk_on(server, walk, end.round))
+        last = taken[-1]
+        if last is not None and last.round == end.round and last.hash != end.hash:
+            raise Conflict(end.header, last.header, server.name)
         return walk, taken
 
     def walk_on(self, server: Server, walk: Walk, to: int) -> tuple[Walk, list[Verified | None]]:
@@ -391,7 +394,8 @@ class Client:
         for round, beacon in enumerate(given, first):
             if beacon.header.round != round or round > last:
                 raise Refused("not-asked", what, "header.round", round, beacon.header.round)
-            taken.append(take_or_fork(walk, beacon, server))
+            # The last certificate of an answer is always looked at, so that whoever made rounds up is known.
+            taken.append(take_or_fork(walk, beacon, server, certificate=round == first + len(given) - 1))
         return walk, taken
 
     def give_committee(self, server: Server, walk: Walk) -> Walk:
