@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--from", dest="first", type=_round, metavar="ROUND", help="first round of a range")
     verify.add_argument("--to", dest="last", type=_round, metavar="ROUND", help="last round [the newest]")
     verify.add_argument("--all", action="store_true", help="every round there is")
-    verify.add_argument("--links", action="store_true", help="only certificates that change committees or end an answer")
+    verify.add_argument("--links", action="store_true", help="only certificates that change committees or end answers")
 
     text = "verify a draw from the chain hash on, without any network"
     draws = commands.add_parser("draw", help=text, description=text)
