@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::Limits;
 use crate::hash::{Digest32, Hasher, tag};
 use crate::keys::{IdentityKey, PointBytes, SecretKey, Signature, Verifier, VotingKey};
 use crate::pvss::{TicketProof, TicketSecret, prove_possession, verify_possession};
@@ -14,6 +15,8 @@ use crate::reject::Reject;
 
 /// Ticket keys one bundle may carry: the most tickets there can be (⌈4·512/3⌉).
 pub const MAX_TICKET_KEYS: usize = 683;
+/// A bundle of 683 ticket keys with their proofs.
+pub const BUNDLE_LIMITS: Limits = Limits::bytes(128 << 10);
 
 /// One ticket key with its proof of possession.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

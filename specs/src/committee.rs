@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{KeyBundle, no_key_twice};
+use crate::codec::Limits;
 use crate::hash::{Digest32, Hasher, tag, tree_root};
 use crate::keys::{IdentityKey, PointBytes, Verifier, VotingKey};
 use crate::pvss::TicketSet;
@@ -157,20 +158,30 @@ pub struct Member {
     pub bundle: KeyBundle,
 }
 
-/// A committee as it travels to whoever recomputes outputs, and takes nobody's word for its ticket keys. [committee-6]
+/// The members of an epoch with their bundles: what nodes keep, and what travels to whoever recomputes outputs and
+/// takes nobody's word for ticket keys. [committee-6]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberList {
     #[serde(with = "crate::codec::number")]
     pub epoch: u64,
     #[serde(with = "crate::codec::number")]
     pub membership: u64,
+    /// Sorted by identity.
     pub members: Vec<Member>,
 }
 
+/// Room for 512 members with 60 ticket keys each; below what one answer between nodes may hold.
+pub const MEMBER_LIST_LIMITS: Limits = Limits::bytes(3 << 20);
+
 impl MemberList {
+    /// The committee of these members. Bundles are not judged here; its hash tells whether it is the right one.
+    pub fn build(self, exempt: bool) -> Result<Committee, Reject> {
+        Committee::new(self.epoch, self.membership, self.members, exempt)
+    }
+
     /// The committee of these members, if it has the hash that a trusted header names.
     pub fn check(self, hash: &Digest32, exempt: bool) -> Result<Committee, Reject> {
-        let committee = Committee::new(self.epoch, self.membership, self.members, exempt)?;
+        let committee = self.build(exempt)?;
         if committee.hash() == *hash { Ok(committee) } else { Err(Reject::WrongCommittee) }
     }
 }

@@ -13,7 +13,7 @@ use crate::bundle::KeyBundle;
 use crate::codec::encode;
 use crate::committee::{Committee, MAX_MEMBERS, MAX_WEIGHT, Member};
 use crate::hash::{Digest32, Hasher, tag};
-use crate::keys::{IdentityKey, PointBytes, SecretKey, Verifier, VotingKey};
+use crate::keys::{IdentityKey, PointBytes, SecretKey, Signature, Verifier, VotingKey};
 use crate::message::{Amendment, Change, Registration, Value};
 use crate::reject::Reject;
 use crate::schedule::Schedule;
@@ -67,16 +67,25 @@ impl Amendment {
         if self.approvals.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
             return Err(Reject::NotSorted);
         }
-        let signers = committee.signers();
         let digest = self.digest(chain);
         let mut weight = 0u64;
         for (member, signature) in &self.approvals {
-            let identity = signers.identity(*member).ok_or(Reject::UnknownMember)?;
-            Verifier::new(&identity.0)?.verify(&digest, signature)?;
-            weight += signers.weight(*member); // distinct members: at most the total
+            check_approval(&digest, *member, signature, committee)?;
+            weight += committee.signers().weight(*member); // distinct members: at most the total
         }
-        if signers.is_quorum(weight) { Ok(()) } else { Err(Reject::NoApproval) }
+        if committee.signers().is_quorum(weight) { Ok(()) } else { Err(Reject::NoApproval) }
     }
+}
+
+/// Judges one member's approval of the amendment with this digest. [registry-2]
+pub fn check_approval(
+    digest: &Digest32,
+    member: u16,
+    signature: &Signature,
+    committee: &Committee,
+) -> Result<(), Reject> {
+    let identity = committee.signers().identity(member).ok_or(Reject::UnknownMember)?;
+    Verifier::new(&identity.0)?.verify(digest, signature)
 }
 
 /// The keys that a new bundle must not repeat.
@@ -191,6 +200,20 @@ impl Registry {
         Ok(next)
     }
 
+    /// Whether an amendment could be included in a value of `window` once a quorum approves of it.
+    pub fn admits_proposal(
+        &self,
+        amendment: &Amendment,
+        window: u64,
+        committee: &Committee,
+        rules: &Rules<'_>,
+    ) -> Result<(), Reject> {
+        self.check_terms(amendment, window, committee)?;
+        let mut next = self.clone();
+        next.adopt(amendment, rules, &mut self.taken(committee))?;
+        next.check_result(committee, rules)
+    }
+
     /// At most one registration a member and epoch, by members only, with enough keys for the tickets in force. [registry-7]
     fn register(
         &mut self,
@@ -224,16 +247,24 @@ impl Registry {
         rules: &Rules<'_>,
         taken: &mut Taken,
     ) -> Result<(), Reject> {
+        self.check_terms(amendment, window, committee)?;
+        amendment.check_approvals(rules.chain, committee)?;
+        self.adopt(amendment, rules, taken)
+    }
+
+    fn check_terms(&self, amendment: &Amendment, window: u64, committee: &Committee) -> Result<(), Reject> {
         if self.pending.is_some() {
             return Err(Reject::NotAllowedHere);
         }
         if amendment.follows != committee.membership() || window > amendment.expires {
             return Err(Reject::Expired);
         }
-        if amendment.changes.is_empty() || amendment.changes.len() > MAX_CHANGES {
-            return Err(Reject::BadCount);
-        }
-        amendment.check_approvals(rules.chain, committee)?;
+        let changes = amendment.changes.len();
+        if changes == 0 || changes > MAX_CHANGES { Err(Reject::BadCount) } else { Ok(()) }
+    }
+
+    /// Judges the joiners' bundles and takes the amendment in.
+    fn adopt(&mut self, amendment: &Amendment, rules: &Rules<'_>, taken: &mut Taken) -> Result<(), Reject> {
         for change in &amendment.changes {
             if let Change::Add { identity, bundle, .. } = change {
                 bundle.verify(rules.chain, identity, self.epoch.saturating_add(1))?;
@@ -318,6 +349,15 @@ impl Registry {
         };
         let alive: u64 = members.iter().filter(registered).map(|member| member.weight).sum();
         self.pending.is_some() && 3 * u128::from(alive) > 2 * u128::from(total)
+    }
+
+    /// Tickets that `identity` would have under the pending amendment.
+    pub fn pending_tickets(&self, committee: &Committee, identity: &IdentityKey) -> Option<usize> {
+        self.pending.as_ref()?;
+        let members = self.amended(committee).ok()?;
+        let index = members.iter().position(|member| member.identity == *identity)?;
+        let weights: Vec<u64> = members.iter().map(|member| member.weight).collect();
+        Some(*tickets::assign(&weights).get(index)? as usize)
     }
 
     /// The committee of the next epoch. [registry-12]

@@ -1,6 +1,6 @@
 //! Agreement on the dealing set of the next window: when a height starts, what is proposed, what is valid.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use beacon_spec::codec::{Limits, decode};
@@ -9,7 +9,6 @@ use beacon_spec::consensus::{CommitCertificate, ConsensusMessage};
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::IdentityKey;
 use beacon_spec::message::{SetEntry, Value};
-use beacon_spec::registry::Registry;
 use beacon_spec::reject::Reject;
 
 use crate::agree::{Agree, AgreeFault, Input, Output, Voter, WalEntry};
@@ -27,7 +26,9 @@ struct Waiting {
     height: u64,
     round: u32,
     value_id: Digest32,
-    set: Vec<SetEntry>,
+    value: Value,
+    /// Whether the registry after the value has been judged. It waits for the registry before.
+    registry: bool,
 }
 
 /// The agreement engine and what it has asked for.
@@ -122,8 +123,12 @@ impl Engine {
     }
 
     pub(crate) fn on_consensus(&mut self, from: IdentityKey, message: ConsensusMessage) {
-        let height = self.agreement.height.unwrap_or_else(|| self.next_height());
-        let Some(committee) = self.committee_of_window(height) else { return };
+        let current = self.agreement.height.unwrap_or_else(|| self.next_height());
+        if message.height() < current {
+            return;
+        }
+        // A message of a later height is kept for it, and that height may be of another committee.
+        let Some(committee) = self.committee_of_window(message.height()) else { return };
         let Some(member) = committee.signers().index_of(&from) else {
             self.blame(from, Reject::UnknownMember);
             return;
@@ -178,6 +183,7 @@ impl Engine {
         }
         self.agreement.considered = true;
         let Some(committee) = self.committee_of_window(height) else { return false };
+        let Some(before) = self.registry_before(height) else { return false };
         let set = self.candidates(height);
         let signers = committee.signers();
         let weight: u64 = set.iter().map(|entry| signers.weight(entry.member)).sum();
@@ -193,30 +199,24 @@ impl Engine {
             return false;
         }
         self.agreement.asked = None;
-        let epoch = committee.epoch();
-        let value = Value {
+        let mut value = Value {
             window: height,
-            epoch,
+            epoch: committee.epoch(),
             set,
             registrations: Vec::new(),
             amendment: None,
-            registry: Registry::new(epoch).hash(),
+            registry: before.hash,
         };
+        self.fill_value(&mut value, &before, &committee);
         let outputs = self.agreement.agree.handle(now, Input::Propose { height, round, value: value.encode() });
         self.agree_outputs(outputs);
         true
     }
 
-    /// Judges a proposed value as far as it can be judged without the dealings. [agree-5]
+    /// Judges a value as far as it can be judged without the dealings and the registry. [agree-5]
     pub(crate) fn check_value(&self, bytes: &[u8], committee: &Committee, height: u64) -> Result<Value, Reject> {
         let value: Value = decode(bytes, &VALUE_LIMITS)?;
         value.check(committee, height)?;
-        if !value.registrations.is_empty() || value.amendment.is_some() {
-            return Err(Reject::NotAllowedHere);
-        }
-        if value.registry != Registry::new(value.epoch).hash() {
-            return Err(Reject::WrongRegistry);
-        }
         Ok(value)
     }
 
@@ -228,11 +228,13 @@ impl Engine {
         self.agreement.judged = true;
         let durable = self.durable;
         let mut moved = false;
-        for waiting in std::mem::take(&mut self.agreement.waiting) {
+        for mut waiting in std::mem::take(&mut self.agreement.waiting) {
+            let registry = self.judge_registry(&mut waiting);
             let Some(window) = self.windows.get(&waiting.height) else { continue };
-            let verdict = if waiting.set.iter().any(|entry| window.rejected.contains(entry)) {
+            let set = &waiting.value.set;
+            let verdict = if registry == Some(false) || set.iter().any(|entry| window.rejected.contains(entry)) {
                 Some(false)
-            } else if waiting.set.iter().all(|entry| window.has(entry, durable)) {
+            } else if registry == Some(true) && set.iter().all(|entry| window.has(entry, durable)) {
                 Some(true)
             } else {
                 None
@@ -243,12 +245,24 @@ impl Engine {
                     self.give_verdict(waiting.height, waiting.round, waiting.value_id, valid);
                 }
                 None => {
-                    self.want(waiting.height, &waiting.set);
+                    self.want(waiting.height, &waiting.value.set);
                     self.agreement.waiting.push(waiting);
                 }
             }
         }
         moved
+    }
+
+    /// Whether the value's registrations, amendment and registry hash hold; `None` while the registry before is not
+    /// known, which is no verdict.
+    fn judge_registry(&self, waiting: &mut Waiting) -> Option<bool> {
+        if waiting.registry {
+            return Some(true);
+        }
+        let before = self.registry_before(waiting.height)?;
+        let committee = self.committee_of_window(waiting.height)?;
+        waiting.registry = self.registry_after(&before, &waiting.value, &committee).is_ok();
+        Some(waiting.registry)
     }
 
     fn give_verdict(&mut self, height: u64, round: u32, value_id: Digest32, valid: bool) {
@@ -297,7 +311,7 @@ impl Engine {
         match self.check_value(bytes, &committee, height) {
             Err(_) => self.give_verdict(height, round, value_id, false),
             Ok(value) => {
-                self.agreement.waiting.push(Waiting { height, round, value_id, set: value.set });
+                self.agreement.waiting.push(Waiting { height, round, value_id, value, registry: false });
                 self.agreement.judged = false;
             }
         }
@@ -334,6 +348,13 @@ impl Engine {
         if window.decision.is_some() {
             return;
         }
+        let after = match self.registry_before(height).map(|before| self.registry_after(&before, &value, &committee)) {
+            Some(Err(reason)) => {
+                return self.halt(Halt::Agreement(format!("registry of decided window {height}: {reason}")));
+            }
+            after => after.and_then(Result::ok),
+        };
+        let Some(window) = self.window_mut(height) else { return };
         let set = value.set.clone();
         let decision = Decision { value, certificate };
         window.held.retain(|entry, _| set.binary_search(entry).is_ok());
@@ -349,6 +370,9 @@ impl Engine {
         let seq = self.persist(Record::Decision(Box::new(decision.clone())), true);
         if let Some(window) = self.windows.get_mut(&height) {
             window.decision = Some(Decided { decision, seq, openings: BTreeMap::new() });
+        }
+        if let Some(after) = after {
+            self.learn_registry(height, after);
         }
         self.want(height, &set);
     }
@@ -367,11 +391,16 @@ impl Engine {
         }
     }
 
+    /// Names the members of the committee in force and of the next, so that a change of epoch finds them connected.
     pub(crate) fn announce_members(&mut self) {
-        let current = self.current_window();
-        let Some(committee) = self.committee_of_window(current) else { return };
-        let members = committee.members().iter().filter(|member| member.weight > 0);
-        let effect = Effect::Members(members.map(|member| member.identity).collect());
-        self.out.effects.push(effect);
+        let epoch = self.schedule().epoch_of(self.chain.round + 1);
+        let members: BTreeSet<IdentityKey> = self
+            .committees
+            .range(epoch..)
+            .flat_map(|(_, committee)| committee.members())
+            .filter(|member| member.weight > 0)
+            .map(|member| member.identity)
+            .collect();
+        self.out.effects.push(Effect::Members(members.into_iter().collect()));
     }
 }

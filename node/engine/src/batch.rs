@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use beacon_spec::chain::{Beacon, Transcript};
+use beacon_spec::committee::MemberList;
 use beacon_spec::consensus::CommitCertificate;
 use beacon_spec::hash::Digest32;
 use beacon_spec::message::{Commitment, Value};
 use beacon_spec::mmr::Mmr;
+use beacon_spec::registry::Registry;
 
 /// Number of a batch; a message that names one leaves only after it is durable. 0: nothing to wait for.
 pub type Seq = u64;
@@ -51,6 +53,12 @@ pub enum Record {
     Transcript(Box<Transcript>),
     /// Deletes seeds and commitments of windows up to and including this one.
     Forget { window: u64 },
+    /// Key: window. The registry after the window's value, where it differs from the one before or that is not known.
+    Registry { window: u64, registry: Registry },
+    /// Deletes registries of windows below this one.
+    ForgetRegistries { below: u64 },
+    /// Key: epoch. The members of an epoch.
+    Committee(Box<MemberList>),
 }
 
 /// Records written together or not at all.
@@ -68,8 +76,12 @@ pub struct Batch {
 pub struct Recovered {
     /// The newest certified round and the MMR peaks after it.
     pub tip: Option<(Beacon, Mmr)>,
-    /// Decisions of the tip's window and later.
+    /// Decisions of the window before the tip's and later.
     pub decisions: Vec<Decision>,
+    /// The newest registry of a window before the tip's.
+    pub registry: Option<Registry>,
+    /// The members of the tip's epoch and of its neighbours, without the first epoch.
+    pub committees: Vec<MemberList>,
     pub commitments: Vec<Commitment>,
     pub seeds: Vec<(u64, DealingSeed)>,
     /// Write-ahead log entries by (height, index).

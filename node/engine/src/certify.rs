@@ -74,7 +74,7 @@ impl Engine {
         let hashes: Option<Vec<(u16, Digest32)>> =
             set.iter().map(|entry| Some((entry.member, window.dealing(entry, index)?.hash()))).collect();
         let dealing_set = mix::dealing_set_root(round, &hashes?);
-        let next_committee = self.next_committee(round, committee)?;
+        let next_committee = self.next_committee(round, committee)?; // unknown: others certify, and it is fetched
         let signers = committee.signers();
         Some(Header {
             version: VERSION,
@@ -95,7 +95,7 @@ impl Engine {
     }
 
     /// The committee hash that the header of `round` hands over to. [chain-6]
-    fn next_committee(&mut self, round: u64, committee: &Committee) -> Option<Digest32> {
+    fn next_committee(&self, round: u64, committee: &Committee) -> Option<Digest32> {
         if self.schedule().is_last_round_of_epoch(round) {
             Some(self.committee(committee.epoch() + 1)?.hash())
         } else {
@@ -180,7 +180,7 @@ impl Engine {
     }
 
     /// Judges a beacon that follows the head. [certify-7]
-    pub(crate) fn check_next(&mut self, beacon: &Beacon) -> Result<Digest32, Reject> {
+    pub(crate) fn check_next(&self, beacon: &Beacon) -> Result<Digest32, Reject> {
         let header = &beacon.header;
         if header.round != self.chain.round + 1 {
             return Err(Reject::WrongRound);
@@ -194,10 +194,16 @@ impl Engine {
         let schedule = self.schedule();
         let committee = self.committee(schedule.epoch_of(header.round)).ok_or(Reject::WrongCommittee)?;
         let hash = beacon.verify(&self.config.chain, &schedule, committee.signers())?;
-        if self.next_committee(header.round, &committee) != Some(header.next_committee) {
-            return Err(Reject::WrongCommittee);
+        match self.next_committee(header.round, &committee) {
+            Some(next) if next != header.next_committee => Err(Reject::WrongCommittee),
+            // Not known here: the quorum that signed the header answers for it.
+            _ => Ok(hash),
         }
-        Ok(hash)
+    }
+
+    /// Whether the next round's committee is here. Without it nothing about the round can be judged.
+    pub(crate) fn can_judge_next(&self) -> bool {
+        self.committees.contains_key(&self.schedule().epoch_of(self.chain.round + 1))
     }
 
     /// A beacon from gossip: the next one is adopted, a later one says how far others are. [certify-8]
@@ -206,7 +212,7 @@ impl Engine {
         if round <= self.chain.round {
             return;
         }
-        if round > self.chain.round + 1 {
+        if round > self.chain.round + 1 || !self.can_judge_next() {
             return self.heard_of(from, round);
         }
         match self.check_next(&beacon) {
@@ -240,8 +246,14 @@ impl Engine {
         let recovered: BTreeSet<u16> = self.round.recovered.keys().copied().collect();
         let previous_open = self.round.opened_at.or(self.round.previous_open);
         self.round = Round { slow: recovered, previous_open, ..Round::default() };
+        if self.schedule().is_last_round_of_epoch(round) {
+            self.round.slow.clear(); // the next epoch numbers its members anew
+        }
         self.sync.head_since = self.now;
+        self.note_hand_over(round, beacon.header.next_committee);
+        self.plan_erasure(round);
         self.drop_past_windows();
+        self.drop_past_registries();
         self.out.effects.push(Effect::Publish { beacon: Arc::new(beacon), transcript: transcript.map(Arc::new) });
     }
 

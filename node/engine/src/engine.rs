@@ -19,6 +19,7 @@ use crate::certify::Chain;
 use crate::event::{Effect, Fault, Halt, Input, Message, Millis, Recipient, Step};
 use crate::inbox::Inbox;
 use crate::job::JobResult;
+use crate::membership::Membership;
 use crate::open::Round;
 use crate::resend::Resend;
 use crate::status::Participation;
@@ -28,6 +29,8 @@ use crate::window::Window;
 /// The secrets of one key bundle.
 #[derive(Clone, Debug)]
 pub struct BundleSecrets {
+    /// The epoch that the bundle was made for.
+    pub epoch: u64,
     pub voting: SecretKey,
     /// In the order of the bundle's ticket keys.
     pub tickets: Vec<TicketSecret>,
@@ -73,6 +76,7 @@ pub struct Engine {
     pub(crate) round: Round,
     pub(crate) resend: Resend,
     pub(crate) sync: Sync,
+    pub(crate) membership: Membership,
     pub(crate) participation: Participation,
     pub(crate) halted: bool,
 }
@@ -94,6 +98,8 @@ impl Engine {
                 self.on_dealt(window, *commitment, openings)
             }
             Input::Done(JobResult::Verified { window, results }) => self.on_verified(window, results),
+            Input::Bundle { bundle, secrets } => self.on_bundle(*bundle, secrets),
+            Input::Amendment(amendment) => self.on_own_amendment(*amendment),
             Input::Durable(seq) => {
                 self.durable = self.durable.max(seq);
                 self.look_again();
@@ -124,6 +130,8 @@ impl Engine {
             Message::Consensus(message) => self.on_consensus(from, *message),
             Message::Shares(shares) => self.on_shares(from, *shares),
             Message::HeaderVote(vote) => self.on_header_vote(from, vote),
+            Message::Registration(registration) => self.on_registration(from, *registration),
+            Message::Amendment(amendment) => self.on_amendment(from, *amendment),
         }
     }
 
@@ -142,6 +150,8 @@ impl Engine {
             }
         }
         self.round.settled = true;
+        self.try_register();
+        self.try_erase();
         self.try_resend();
         self.try_sync();
         self.close_batch();
@@ -198,30 +208,18 @@ impl Engine {
         self.config.parameters.schedule
     }
 
-    /// The committee of `epoch`. Membership is carried over from the epoch before, under the new number.
-    pub(crate) fn committee(&mut self, epoch: u64) -> Option<Arc<Committee>> {
-        if let Some(committee) = self.committees.get(&epoch) {
-            return Some(committee.clone());
-        }
-        let (_, last) = self.committees.last_key_value()?;
-        if epoch < last.epoch() {
-            return None;
-        }
-        let exempt = self.config.parameters.development_exemption;
-        let next = Arc::new(Committee::new(epoch, last.membership(), last.members().to_vec(), exempt).ok()?);
-        self.committees.insert(epoch, next.clone());
-        while self.committees.len() > 3 {
-            self.committees.pop_first();
-        }
-        Some(next)
+    /// The committee of `epoch`, if it is known: of the first epoch by the genesis, of later ones by the registry at
+    /// the end of the epoch before, or by a certified header that names it.
+    pub(crate) fn committee(&self, epoch: u64) -> Option<Arc<Committee>> {
+        self.committees.get(&epoch).cloned()
     }
 
-    pub(crate) fn committee_of_window(&mut self, window: u64) -> Option<Arc<Committee>> {
+    pub(crate) fn committee_of_window(&self, window: u64) -> Option<Arc<Committee>> {
         let epoch = self.schedule().epoch_of_window(window);
         self.committee(epoch)
     }
 
-    /// This node's place in `committee`, if it has weight there and holds the keys in force.
+    /// This node's place in `committee`, if it has weight there and holds the keys in force. [epoch-8]
     pub(crate) fn own(&self, committee: &Committee) -> Option<Own> {
         let member = committee.signers().index_of(&self.config.identity)?;
         if committee.signers().weight(member) == 0 {

@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use beacon_spec::bundle::KeyBundle;
 use beacon_spec::chain::{Beacon, Transcript};
+use beacon_spec::committee::MemberList;
 use beacon_spec::consensus::ConsensusMessage;
 use beacon_spec::hash::Digest32;
-use beacon_spec::keys::IdentityKey;
-use beacon_spec::message::{Commitment, HeaderVote, Opening, Ready, SetEntry, Shares};
+use beacon_spec::keys::{IdentityKey, VotingKey};
+use beacon_spec::message::{Amendment, Commitment, HeaderVote, Opening, Ready, Registration, SetEntry, Shares};
+use beacon_spec::registry::Registry;
 use beacon_spec::reject::Reject;
 
 use crate::batch::{Batch, Decision, Seq};
+use crate::engine::BundleSecrets;
 use crate::job::{Job, JobResult};
 
 /// Unix time or a timer's deadline in milliseconds; the engine never reads a clock.
@@ -27,6 +31,8 @@ pub enum Message {
     Consensus(Box<ConsensusMessage>),
     Shares(Box<Shares>),
     HeaderVote(HeaderVote),
+    Registration(Box<Registration>),
+    Amendment(Box<Amendment>),
 }
 
 /// What a node may ask another. Answered from the store by [`crate::serve::serve`].
@@ -50,6 +56,14 @@ pub enum Request {
     Commitments {
         window: u64,
         wanted: Vec<SetEntry>,
+    },
+    /// The registry after the value of a window, with the decision that carries its hash.
+    Registry {
+        window: u64,
+    },
+    /// The members of an epoch.
+    Committee {
+        epoch: u64,
     },
 }
 
@@ -79,6 +93,8 @@ pub enum Response {
     Rounds(Vec<RoundRecord>),
     Decisions(Vec<Decision>),
     Commitments(Vec<Commitment>),
+    Registry(Option<Box<(Decision, Registry)>>),
+    Committee(Option<Box<MemberList>>),
 }
 
 pub type RequestId = u64;
@@ -100,6 +116,13 @@ pub enum Input {
         bytes: zeroize::Zeroizing<[u8; 32]>,
     },
     Done(JobResult),
+    /// The answer to `Effect::NeedBundle`: the public bundle, and its secrets, which are on disk already.
+    Bundle {
+        bundle: Box<KeyBundle>,
+        secrets: Arc<BundleSecrets>,
+    },
+    /// An amendment that the operator proposes or approves of, with the approval.
+    Amendment(Box<Amendment>),
     /// Every batch up to and including this one is on disk.
     Durable(Seq),
     /// `None`: no answer (time-out, refusal, or bytes that do not decode).
@@ -133,6 +156,16 @@ pub enum Effect {
     /// Ask the local workers for 32 bytes.
     NeedEntropy {
         window: u64,
+    },
+    /// Make the own bundle for `epoch` with so many ticket keys and keep its secrets, or find the one that was made
+    /// before; then `Input::Bundle`.
+    NeedBundle {
+        epoch: u64,
+        tickets: usize,
+    },
+    /// Erase the secrets of all bundles but those with these voting keys.
+    EraseBundles {
+        keep: Vec<VotingKey>,
     },
     /// Run on a worker thread and feed the result back as `Input::Done`.
     Run(Job),

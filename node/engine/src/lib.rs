@@ -6,7 +6,7 @@
 //!
 //! The order of a round: `deal` (the own commitment), `inbox` (those of others), [`agree`] and `agreement` (which
 //! count), `open`, `recover`, `certify`; `sync` for who is behind, `resend` for what got lost, `restart` for what the
-//! disk kept.
+//! disk kept; `membership` for what changes from epoch to epoch.
 
 pub mod agree;
 mod agreement;
@@ -17,6 +17,7 @@ pub mod engine;
 pub mod event;
 mod inbox;
 pub mod job;
+mod membership;
 mod open;
 mod recover;
 mod resend;

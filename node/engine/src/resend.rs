@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use beacon_spec::hash::Digest32;
 use beacon_spec::message::Ready;
 
 use crate::engine::Engine;
@@ -21,6 +22,10 @@ pub(crate) enum Own {
     Opening(u64),
     Shares(u64),
     HeaderVote(u64),
+    /// For an epoch, until it is decided or too late.
+    Registration(u64),
+    /// By digest, until it is decided or expired.
+    Amendment(Digest32),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,13 +51,16 @@ impl Engine {
 
     pub(crate) fn try_resend(&mut self) {
         let now = self.now;
-        let superseded = |engine: &Engine, own: &Own| match own {
+        let superseded = |engine: &mut Engine, own: &Own| match own {
+            Own::Registration(epoch) => engine.is_registered(*epoch),
+            Own::Amendment(digest) => engine.own_amendment(digest).is_none(),
             Own::Commitment(window) => engine.windows.get(window).is_none_or(|state| state.decision.is_some()),
             Own::Opening(round) | Own::Shares(round) | Own::HeaderVote(round) => *round <= engine.chain.round,
         };
-        let gone: Vec<Own> = self.resend.timers.keys().filter(|own| superseded(self, own)).copied().collect();
-        for own in gone {
-            self.resend.timers.remove(&own);
+        for own in self.resend.timers.keys().copied().collect::<Vec<_>>() {
+            if superseded(self, &own) {
+                self.resend.timers.remove(&own);
+            }
         }
         let due: Vec<Own> =
             self.resend.timers.iter().filter(|(_, timer)| timer.next <= now).map(|(own, _)| *own).collect();
@@ -70,6 +78,8 @@ impl Engine {
     /// The message again, made from the same state; with the batch that it depends on.
     fn own_message(&mut self, message: Own) -> Option<(Message, u64)> {
         match message {
+            Own::Registration(epoch) => self.own_registration(epoch),
+            Own::Amendment(digest) => self.own_amendment(&digest),
             Own::Commitment(window) => match &self.windows.get(&window)?.own {
                 OwnDealing::Dealt { seq, commitment, .. } => Some((Message::Commitment(commitment.clone()), *seq)),
                 _ => None,

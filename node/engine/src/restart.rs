@@ -1,16 +1,21 @@
 //! Starting: from nothing, or from what the disk kept.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use beacon_spec::chain::Beacon;
+use beacon_spec::committee::MemberList;
 use beacon_spec::mmr::Mmr;
+use beacon_spec::reject::Reject;
 
 use crate::agree::{Agree, AgreeConfig, Timeouts, WalEntry};
 use crate::agreement::Agreement;
-use crate::batch::Recovered;
+use crate::batch::{Decision, Recovered};
 use crate::certify::Chain;
 use crate::engine::{Config, Engine};
 use crate::event::{Halt, Millis, Step};
 use crate::inbox::Inbox;
+use crate::membership::{Known, Membership};
 use crate::open::Round;
 use crate::resend::Resend;
 use crate::status::Participation;
@@ -43,6 +48,7 @@ impl Engine {
             round: Round::default(),
             resend: Resend::default(),
             sync: Sync::default(),
+            membership: Membership::default(),
             participation: Participation::default(),
             halted: false,
         };
@@ -61,13 +67,14 @@ impl Engine {
         if !consistent {
             return self.halt(Halt::BadRecords("the newest round does not fit this chain".into()));
         }
+        if let Err(reason) = self.restore_committees(recovered.committees, recovered.tip.as_ref()) {
+            return self.halt(Halt::BadRecords(reason));
+        }
+        let base = recovered.registry.map(Known::new);
         for decision in recovered.decisions {
             let number = decision.value.window;
-            if let Err(reason) = self.check_decision(&decision) {
+            if let Err(reason) = self.restore_decision(decision, base.as_ref()) {
                 return self.halt(Halt::BadRecords(format!("decision of window {number}: {reason}")));
-            }
-            if let Some(window) = self.window_mut(number) {
-                window.decision = Some(Decided { decision, seq: 0, openings: BTreeMap::new() });
             }
         }
         for (number, seed) in recovered.seeds {
@@ -93,5 +100,42 @@ impl Engine {
         for round in recovered.missing_transcripts {
             self.sync.miss_transcript(round);
         }
+    }
+
+    /// The committees of the tip's epoch and of its neighbours. The tip's own must be there and be the one that signed.
+    fn restore_committees(&mut self, lists: Vec<MemberList>, tip: Option<&(Beacon, Mmr)>) -> Result<(), String> {
+        let exempt = self.config.parameters.development_exemption;
+        for list in lists {
+            let epoch = list.epoch;
+            let committee = list.build(exempt).map_err(|reason| format!("committee of epoch {epoch}: {reason}"))?;
+            self.committees.insert(epoch, Arc::new(committee));
+        }
+        let Some((beacon, _)) = tip else { return Ok(()) };
+        let header = &beacon.header;
+        match self.committee(header.epoch) {
+            Some(committee) if committee.hash() == header.committee => {}
+            Some(_) => return Err(format!("the committee of epoch {} is not the one that signs it", header.epoch)),
+            None => return Err(format!("the committee of epoch {} is missing", header.epoch)),
+        }
+        self.note_hand_over(header.round, header.next_committee);
+        Ok(())
+    }
+
+    /// An own decision, and the registry after it: from the one before, or the `base` if the value carries its hash.
+    fn restore_decision(&mut self, decision: Decision, base: Option<&Arc<Known>>) -> Result<(), Reject> {
+        let number = decision.value.window;
+        let Some(committee) = self.committee_of_window(number) else { return Ok(()) }; // of an epoch long past
+        self.check_decision(&decision)?;
+        let after = match self.registry_before(number) {
+            Some(before) => Some(self.registry_after(&before, &decision.value, &committee)?),
+            None => base.filter(|known| known.hash == decision.value.registry).cloned(),
+        };
+        if let Some(window) = self.window_mut(number) {
+            window.decision = Some(Decided { decision, seq: 0, openings: BTreeMap::new() });
+        }
+        if let Some(after) = after {
+            self.learn_registry(number, after);
+        }
+        Ok(())
     }
 }

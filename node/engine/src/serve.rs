@@ -2,8 +2,10 @@
 
 use beacon_spec::chain::{Beacon, Transcript};
 use beacon_spec::codec::encode;
+use beacon_spec::committee::MemberList;
 use beacon_spec::hash::Digest32;
 use beacon_spec::message::Commitment;
+use beacon_spec::registry::Registry;
 
 use crate::batch::Decision;
 use crate::event::{Millis, PeerStatus, Request, Response, RoundRecord};
@@ -25,6 +27,10 @@ pub trait Archive {
     fn transcript(&self, round: u64) -> Result<Option<Transcript>, Self::Error>;
     fn decision(&self, window: u64) -> Result<Option<Decision>, Self::Error>;
     fn commitment(&self, window: u64, member: u16, hash: &Digest32) -> Result<Option<Commitment>, Self::Error>;
+    /// The newest registry that is kept of `window` or an earlier one.
+    fn registry(&self, window: u64) -> Result<Option<Registry>, Self::Error>;
+    /// The members of an epoch after the first.
+    fn members(&self, epoch: u64) -> Result<Option<MemberList>, Self::Error>;
 }
 
 /// Answers `request`; what is not there is left out, and answers stop before they grow too large.
@@ -57,6 +63,13 @@ pub fn serve<A: Archive>(archive: &A, chain: &Digest32, now: Millis, request: &R
             }
             Response::Commitments(found)
         }
+        Request::Registry { window } => {
+            let found = archive.decision(*window)?.zip(archive.registry(*window)?);
+            // What is kept may be older than the decision, when this node joined between the two.
+            let fitting = found.filter(|(decision, registry)| decision.value.registry == registry.hash());
+            Response::Registry(fitting.map(Box::new))
+        }
+        Request::Committee { epoch } => Response::Committee(archive.members(*epoch)?.map(Box::new)),
     })
 }
 

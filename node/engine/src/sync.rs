@@ -43,6 +43,8 @@ enum Asked {
     Decisions,
     Commitments(u64),
     Transcripts,
+    Registry,
+    Committee,
 }
 
 #[derive(Debug)]
@@ -132,6 +134,8 @@ impl Engine {
         let patience = self.sync.pending.values().map(|pending| pending.sent + PATIENCE).min();
         let status = (!self.sync.peers.is_empty()).then_some(self.sync.next_status);
         let wanted = self.windows.values().flat_map(|window| window.wanted.values()).map(|wanted| wanted.next).min();
+        let membership = self.membership.wanted.is_some() || self.missing_registry().is_some();
+        let wanted = wanted.into_iter().chain(membership.then_some(self.membership.next_ask)).min();
         let wanted = wanted.filter(|_| !self.sync.peers.is_empty());
         let look = (self.sync.best_round() > self.chain.round).then_some(self.sync.next_look);
         [patience, status, wanted, look].into_iter().flatten().min()
@@ -146,6 +150,7 @@ impl Engine {
             self.ask_decisions();
         }
         self.ask_wanted();
+        self.ask_membership();
         self.ask_transcripts();
     }
 
@@ -205,6 +210,9 @@ impl Engine {
         if self.sync.is_asking(|asked| matches!(asked, Asked::Rounds)) {
             return;
         }
+        if !self.can_judge_next() {
+            return;
+        }
         let head = self.chain.round;
         let Some((peer, round)) = self.best_peer(head, |status| status.round) else { return };
         let waited = self.now >= self.sync.head_since.saturating_add(LAG_GRACE);
@@ -252,6 +260,26 @@ impl Engine {
         }
     }
 
+    /// Asks for the committee that a certified header names, or for the registry without which no value can be judged,
+    /// one peer after the other. [sync-5]
+    fn ask_membership(&mut self) {
+        if self.now < self.membership.next_ask || self.sync.peers.is_empty() {
+            return;
+        }
+        let (asked, request) = match (self.membership.wanted, self.missing_registry()) {
+            (Some((epoch, _)), _) => (Asked::Committee, Request::Committee { epoch }),
+            (None, Some(window)) => (Asked::Registry, Request::Registry { window }),
+            (None, None) => return,
+        };
+        self.membership.next_ask = self.now.saturating_add(WANTED_EVERY);
+        self.sync.turn = self.sync.turn.wrapping_add(1);
+        let turn = self.sync.turn % self.sync.peers.len();
+        let peer = self.sync.peers.keys().nth(turn).copied();
+        if let Some(peer) = peer {
+            self.ask(peer, asked, request);
+        }
+    }
+
     /// Fetches transcripts of rounds that were learned without them.
     fn ask_transcripts(&mut self) {
         if self.now < self.sync.next_transcripts
@@ -279,6 +307,14 @@ impl Engine {
             (Asked::Rounds, Some(Response::Rounds(rounds))) => self.on_rounds(from, rounds),
             (Asked::Decisions, Some(Response::Decisions(decisions))) => self.on_decisions(from, decisions),
             (Asked::Transcripts, Some(Response::Rounds(rounds))) => self.on_transcripts(from, rounds),
+            (Asked::Registry, Some(Response::Registry(Some(answer)))) => {
+                let (decision, registry) = *answer;
+                self.on_registry(from, &decision, registry);
+            }
+            (Asked::Committee, Some(Response::Committee(Some(list)))) => self.on_committee(from, *list),
+            // This peer does not have it; the next one is asked in turn.
+            (Asked::Registry, Some(Response::Registry(None))) | (Asked::Committee, Some(Response::Committee(None))) => {
+            }
             (Asked::Commitments(window), Some(Response::Commitments(commitments))) => {
                 for commitment in commitments {
                     if commitment.signed.body.window == window {
@@ -313,6 +349,9 @@ impl Engine {
             if record.beacon.header.round <= self.chain.round {
                 continue; // certified here while the answer was under way
             }
+            if !self.can_judge_next() {
+                return; // the next committee comes first
+            }
             let hash = match self.check_next(&record.beacon) {
                 Ok(hash) => hash,
                 Err(reason) => {
@@ -346,7 +385,7 @@ impl Engine {
     }
 
     /// A decision holds when its certificate does and its value follows the rules.
-    pub(crate) fn check_decision(&mut self, decision: &Decision) -> Result<(), Reject> {
+    pub(crate) fn check_decision(&self, decision: &Decision) -> Result<(), Reject> {
         let height = decision.value.window;
         let committee = self.committee_of_window(height).ok_or(Reject::WrongCommittee)?;
         let value = decision.value.encode();

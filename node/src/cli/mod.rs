@@ -11,7 +11,9 @@ mod fetch;
 mod home;
 mod init;
 mod keygen;
+mod local;
 mod logs;
+mod membership;
 mod parameters;
 mod run;
 mod seal;
@@ -36,6 +38,8 @@ Joining a network that runs, as an observer:
   beacon-node init --home b --peer /ip4/192.0.2.1/tcp/7700 --chain HASH
   beacon-node run --home b
 
+Becoming a member, or changing weights: beacon-node committee --help
+
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage.";
 
 /// A node of the randomness beacon: keys, genesis, and the daemon.
@@ -56,6 +60,12 @@ enum Command {
         command: GenesisCommand,
     },
     Init(init::Arguments),
+    /// Who is in the committee, and changing that while the network runs.
+    #[command(arg_required_else_help = true, after_help = membership::AFTER)]
+    Committee {
+        #[command(subcommand)]
+        command: membership::Command,
+    },
     Run(run::Arguments),
     Status(status::Arguments),
 }
@@ -73,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::Genesis { command: GenesisCommand::Draft(arguments) } => draft::run(&arguments),
         Command::Genesis { command: GenesisCommand::Seal(arguments) } => seal::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Committee { command } => membership::run(&command),
         Command::Run(arguments) => run::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
     };

@@ -1,57 +1,29 @@
 //! `beacon-node status`: what the running node says of itself.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use clap::Args;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::{Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value};
-use tokio::net::TcpStream;
 
 use super::failure::Failure;
-use super::home::Home;
-use crate::config::Layers;
+use super::local::Local;
 
 const AFTER: &str = "\
 Examples:
   beacon-node status --home a
   beacon-node status --url http://127.0.0.1:8081 --json";
 
-const PATH: &str = "/admin/status";
-const PATIENCE: Duration = Duration::from_secs(5);
-const ANSWER_MAX: usize = 4 << 20;
-
 /// Ask the running node how it is.
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Arguments {
-    /// The node's directory, whose configuration names the local listener
-    #[arg(long, value_name = "DIR", env = "BEACON_HOME", required_unless_present = "url")]
-    home: Option<PathBuf>,
-    /// The local listener itself
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
+    #[command(flatten)]
+    local: Local,
     /// Print the answer as it came, one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let authority = authority(arguments)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(format!("cannot start: {error}"), "raise the limit on open files"))?;
-    let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, get(&authority)).await });
-    let unreachable = |reason: String| {
-        let what = format!("no status from http://{authority}{PATH}: {reason}");
-        Failure::new(what, "see that the node runs (`beacon-node run`) and that local_http is this address")
-    };
-    let bytes = answer.map_err(|_| unreachable("no answer in 5 s".into()))?.map_err(unreachable)?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|error| unreachable(format!("no JSON: {error}")))?;
+    let value = arguments.local.get("/admin/status")?;
     if arguments.json {
         println!("{value}");
     } else {
@@ -60,49 +32,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Host and port of the listener to ask.
-fn authority(arguments: &Arguments) -> Result<String, Failure> {
-    if let Some(url) = &arguments.url {
-        let uri: Option<Uri> = url.parse().ok();
-        let plain = uri.filter(|uri| uri.scheme_str().is_none_or(|scheme| scheme == "http"));
-        let authority = plain.and_then(|uri| uri.authority().cloned()).filter(|found| found.port_u16().is_some());
-        let bad = || Failure::usage(format!("--url {url:?} is no local listener"), "write http://127.0.0.1:8081");
-        return Ok(authority.ok_or_else(bad)?.to_string());
-    }
-    let home = arguments.home.clone().ok_or_else(|| Failure::usage("neither --home nor --url", "give one of them"))?;
-    let path = Home::at(home).config();
-    let config = Layers::default().file(&path).environment().load()?;
-    config.local_http.0.map(|address| address.to_string()).ok_or_else(|| {
-        let what = format!("{} says local_http = \"off\"", path.display());
-        Failure::new(what, "give local_http an address on the loopback and restart the node")
-    })
-}
-
-/// One GET over one connection.
-async fn get(authority: &str) -> Result<Bytes, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let stream = TcpStream::connect(authority).await.map_err(|error| text(&error))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| text(&error))?;
-    let driver = tokio::spawn(connection);
-    let request = Request::get(PATH).header("host", authority).header("connection", "close");
-    let request = request.body(Empty::<Bytes>::new()).map_err(|error| text(&error))?;
-    let response = sender.send_request(request).await.map_err(|error| text(&error))?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await.map_err(|error| text(&error))?;
-    driver.abort();
-    match status {
-        StatusCode::OK => Ok(body.to_bytes()),
-        other => Err(format!("the listener answered {other}")),
-    }
-}
-
 /// What a reader looks for first; then come the other single values by name, then lists and groups.
 const FIRST: [&str; 10] =
     ["name", "role", "sync", "round", "expected", "behind", "epoch", "decided_window", "chain", "identity"];
 
-/// A readable form of any status: fields as lines, lists of objects as tables.
-fn table(value: &Value) -> String {
+/// A readable form of any answer: fields as lines, lists of objects as tables.
+pub(super) fn table(value: &Value) -> String {
     let mut out = String::new();
     match value {
         Value::Object(fields) => object(&mut out, fields, 0),
@@ -206,16 +141,5 @@ workers (1)
   0      os (healthy), x
 ";
         assert_eq!(table(&status), expected);
-    }
-
-    #[test]
-    fn a_url_must_name_a_plain_listener() {
-        let of = |url: &str| authority(&Arguments { home: None, url: Some(url.into()), json: false });
-        assert_eq!(of("http://127.0.0.1:8081").unwrap(), "127.0.0.1:8081");
-        assert_eq!(of("http://[::1]:8081/x").unwrap(), "[::1]:8081");
-        assert_eq!(of("127.0.0.1:8081").unwrap(), "127.0.0.1:8081");
-        for bad in ["https://127.0.0.1:8081", "http://localhost", "", "a b"] {
-            assert!(of(bad).unwrap_err().to_string().contains("http://127.0.0.1:8081"), "{bad}");
-        }
     }
 }

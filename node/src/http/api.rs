@@ -6,8 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::body::Bytes;
 use prometheus_client::registry::Registry;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
+use beacon_engine::serve::Archive;
 use beacon_spec::chain::{Beacon, Transcript};
 use beacon_spec::codec::encode;
 use beacon_spec::committee::{Committee, SignerList};
@@ -15,6 +16,7 @@ use beacon_spec::genesis::LightGenesis;
 use beacon_spec::hash::Digest32;
 use beacon_spec::schedule::Schedule;
 
+use super::admin::Asked;
 use super::answer::{Refusal, json};
 use super::health::NodeStatus;
 use super::recent::{Announced, Recent};
@@ -24,6 +26,8 @@ use crate::store::{Store, StoreError};
 
 /// Subscribers of the stream at one time.
 const SUBSCRIBERS: usize = 1024;
+/// Committees held in memory.
+const COMMITTEES: usize = 4;
 /// Readings of many rounds at one time.
 const READERS: usize = 4;
 
@@ -37,6 +41,8 @@ pub struct ApiSetup {
     pub metrics: Metrics,
     /// Everything that `/metrics` shows.
     pub registry: Arc<Registry>,
+    /// Where the operator's orders go.
+    pub orders: mpsc::Sender<Asked>,
     /// Unix time in milliseconds.
     pub clock: fn() -> u64,
 }
@@ -72,6 +78,13 @@ pub(super) struct Served {
     pub members: Bytes,
 }
 
+impl Served {
+    fn of(committee: &Committee) -> Self {
+        let members = encode(&committee.list()).into();
+        Served { list: committee.signers().list().clone(), json: json(&CommitteeView::from(committee)), members }
+    }
+}
+
 /// One subscriber's place.
 pub(super) struct Seat(Arc<Inner>);
 
@@ -96,13 +109,15 @@ impl PublicApi {
         }))
     }
 
-    /// Serves `committee` from now on; each epoch's is kept.
+    /// Serves `committee` from memory until newer ones take its place; the store has them all.
     pub fn add_committee(&self, committee: &Committee) {
-        let list = committee.signers().list().clone();
-        let members = encode(&committee.list()).into();
-        let served = Served { list, json: json(&CommitteeView::from(committee)), members };
         let mut committees = self.0.committees.write().unwrap_or_else(PoisonError::into_inner);
-        committees.insert(committee.epoch(), Arc::new(served));
+        committees.insert(committee.epoch(), Arc::new(Served::of(committee)));
+        if committees.len() > COMMITTEES {
+            // The first committee stays: it is in the genesis and not in the store.
+            let oldest = committees.keys().nth(1).copied();
+            oldest.and_then(|epoch| committees.remove(&epoch));
+        }
     }
 
     /// Announces a certified round to everybody who asks or listens, whether or not it is on disk yet. Rounds come in
@@ -168,8 +183,19 @@ impl PublicApi {
         &self.0.setup.registry
     }
 
-    pub(super) fn committee(&self, epoch: u64) -> Option<Arc<Served>> {
-        self.0.committees.read().unwrap_or_else(PoisonError::into_inner).get(&epoch).cloned()
+    pub(super) fn orders(&self) -> &mpsc::Sender<Asked> {
+        &self.0.setup.orders
+    }
+
+    /// The committee of an epoch: those around the epoch in force from memory, older ones from the store.
+    pub(super) async fn committee(&self, epoch: u64) -> Result<Arc<Served>, Refusal> {
+        if let Some(served) = self.0.committees.read().unwrap_or_else(PoisonError::into_inner).get(&epoch) {
+            return Ok(served.clone());
+        }
+        let list = self.read(move |store| store.members(epoch)).await?.ok_or(Refusal::NoSuchEpoch(epoch))?;
+        let exempt = self.light().draft.parameters.development_exemption;
+        let committee = list.build(exempt).map_err(|_| Refusal::Lost)?;
+        Ok(Arc::new(Served::of(&committee)))
     }
 
     /// A place on the stream, if one is free.

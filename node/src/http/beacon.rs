@@ -113,7 +113,7 @@ pub(super) async fn transcript(
     let announced = api.round(round).await?;
     let transcript = api.transcript(round).await?.ok_or(Refusal::Pruned { round })?;
     let header = &announced.beacon.header;
-    let committee = api.committee(header.epoch);
+    let committee = api.committee(header.epoch).await.ok();
     let view = || TranscriptView::new(&transcript, header, committee.as_ref().map(|committee| &committee.list));
     // How a secret was revealed may differ from node to node, so nobody keeps it for long.
     Ok(answer(form, Keep::Seconds(60), || json(&view()), || encode(&*transcript)))

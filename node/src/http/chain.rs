@@ -14,10 +14,9 @@ use super::api::PublicApi;
 use super::view::InfoView;
 
 pub(super) async fn info(State(api): State<PublicApi>, form: Form) -> Result<Response, Refusal> {
-    let committee = api.committee(newest_epoch(&api));
+    let committee = api.committee(newest_epoch(&api)).await?;
     let status = api.status();
-    let signers = committee.as_ref().map_or(&api.light().signers, |committee| &committee.list);
-    let view = || json(&InfoView::new(api.chain(), api.light(), signers, api.tip(), status.role.name()));
+    let view = || json(&InfoView::new(api.chain(), api.light(), &committee.list, api.tip(), status.role.name()));
     // The binary form is the light genesis alone, which never changes; the JSON form tells the newest round.
     let keep = if form == Form::Binary { Keep::Forever } else { Keep::Seconds(0) };
     Ok(answer(form, keep, view, || encode(api.light())))
@@ -42,7 +41,7 @@ pub(super) async fn committee(
     let form = params.form(&headers)?;
     let asked = params.number("epoch")?;
     let epoch = asked.unwrap_or_else(|| newest_epoch(&api));
-    let committee = api.committee(epoch).ok_or(Refusal::NoSuchEpoch(epoch))?;
+    let committee = api.committee(epoch).await?;
     let keep = if asked.is_some() { Keep::Forever } else { Keep::Seconds(0) };
     if !params.flag("full")? {
         return Ok(answer(form, keep, || committee.json.clone(), || encode(&committee.list)));

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use beacon_engine::engine;
 use beacon_spec::bundle::{KeyBundle, MAX_TICKET_KEYS};
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::{IdentityKey, PointBytes, SecretKey};
@@ -43,9 +44,9 @@ impl BundleSecrets {
         &self.voting
     }
 
-    /// The ticket secrets in the order of the bundle's ticket keys.
-    pub fn tickets(&self) -> &[TicketSecret] {
-        &self.tickets
+    /// What the engine signs and shares with.
+    pub fn secrets(&self) -> engine::BundleSecrets {
+        engine::BundleSecrets { epoch: self.epoch, voting: self.voting.clone(), tickets: self.tickets.clone() }
     }
 
     /// The public bundle, signed by `identity`. The same secrets always give the same bytes.

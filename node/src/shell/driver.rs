@@ -12,15 +12,17 @@ use beacon_engine::batch::Seq;
 use beacon_engine::engine::Engine;
 use beacon_engine::event::{Fault, Input, Message, Recipient, RequestId, Response, Step};
 use beacon_spec::codec::{Limits, decode};
+use beacon_spec::hash::Digest32;
 use beacon_spec::keys::IdentityKey;
+use beacon_spec::schedule::Schedule;
 
 use super::effects::{kind, topic};
 use super::error::ShellError;
 use super::work::{Completion, Workshop};
 use crate::cli::Prepared;
 use crate::clock;
-use crate::http::PublicApi;
 use crate::http::health::NodeStatus;
+use crate::http::{Asked, PublicApi};
 use crate::metrics::Metrics;
 use crate::network::{
     self, DIRECT_MAX, GOSSIP_MAX, Network, NetworkEvent, Offence, RESPONSE_MAX, Topic, ValidationToken, Verdict,
@@ -41,6 +43,32 @@ pub struct Parts {
     pub status: watch::Sender<NodeStatus>,
 }
 
+/// What the loop listens to.
+pub struct Sources {
+    pub events: mpsc::Receiver<NetworkEvent>,
+    pub done: mpsc::UnboundedReceiver<Completion>,
+    pub ordered: mpsc::Receiver<Asked>,
+}
+
+/// What the loop knows of its node.
+pub struct About {
+    identity: IdentityKey,
+    chain: Digest32,
+    schedule: Schedule,
+    withheld: PathBuf,
+}
+
+impl About {
+    pub fn of(prepared: &Prepared) -> Self {
+        About {
+            identity: prepared.identity,
+            chain: prepared.sealed.chain,
+            schedule: prepared.sealed.genesis.draft.parameters.schedule,
+            withheld: prepared.withheld_file.clone(),
+        }
+    }
+}
+
 pub struct Driver {
     pub(super) engine: Engine,
     pub(super) network: Network,
@@ -50,6 +78,8 @@ pub struct Driver {
     pub(super) metrics: Metrics,
     pub(super) status: watch::Sender<NodeStatus>,
     pub(super) identity: IdentityKey,
+    pub(super) chain: Digest32,
+    pub(super) schedule: Schedule,
     pub(super) members: Vec<IdentityKey>,
     /// Every batch up to this one is on disk.
     pub(super) durable: Seq,
@@ -64,7 +94,7 @@ pub struct Driver {
 }
 
 impl Driver {
-    pub fn new(parts: Parts, prepared: &Prepared) -> Self {
+    pub fn new(parts: Parts, about: About) -> Self {
         let Parts { engine, network, writer, workshop, api, metrics, status } = parts;
         Driver {
             engine,
@@ -74,12 +104,14 @@ impl Driver {
             api,
             metrics,
             status,
-            identity: prepared.identity,
+            identity: about.identity,
+            chain: about.chain,
+            schedule: about.schedule,
             members: Vec::new(),
             durable: 0,
             held: VecDeque::new(),
             requests: BTreeMap::new(),
-            withheld: prepared.withheld_file.clone(),
+            withheld: about.withheld,
             served_epoch: 1,
             clock_warned: false,
         }
@@ -89,8 +121,7 @@ impl Driver {
     pub async fn run(
         &mut self,
         first: Step,
-        mut events: mpsc::Receiver<NetworkEvent>,
-        mut done: mpsc::UnboundedReceiver<Completion>,
+        mut sources: Sources,
         stop: impl Future<Output = ()>,
     ) -> Result<(), ShellError> {
         let mut stop = pin!(stop);
@@ -101,11 +132,12 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = &mut stop => return Ok(()),
-                Some(completion) = done.recv() => self.on_completion(completion)?,
-                event = events.recv() => match event {
+                Some(completion) = sources.done.recv() => self.on_completion(completion)?,
+                event = sources.events.recv() => match event {
                     Some(event) => self.on_event(event)?,
                     None => return Err(ShellError::NetworkStopped),
                 },
+                Some(asked) = sources.ordered.recv() => self.on_order(asked)?,
                 () = sleep(wait) => drop(self.step(Input::Tick)?),
                 _ = refresh.tick() => self.refresh(),
             }
@@ -118,7 +150,7 @@ impl Driver {
     }
 
     /// One step of the engine and its effects; gives whether the message it was given may be passed on.
-    fn step(&mut self, input: Input) -> Result<Verdict, ShellError> {
+    pub(super) fn step(&mut self, input: Input) -> Result<Verdict, ShellError> {
         let name = input_name(&input);
         let begun = Instant::now();
         let step = self.engine.step(clock::now(), input);
@@ -142,7 +174,16 @@ impl Driver {
                 self.release();
                 Input::Durable(seq)
             }
+            Completion::Bundle { bundle, secrets } => {
+                tracing::info!(
+                    epoch = bundle.epoch,
+                    tickets = bundle.ticket_keys.len(),
+                    "keys for the next epoch are made"
+                );
+                Input::Bundle { bundle: Box::new(bundle), secrets }
+            }
             Completion::DiskFailed(error) => return Err(error.into()),
+            Completion::KeysFailed(error) => return Err(ShellError::Keys(error)),
         };
         self.step(input).map(drop)
     }
@@ -216,5 +257,7 @@ fn input_name(input: &Input) -> &'static str {
         Input::Done(_) => "job",
         Input::Durable(_) => "durable",
         Input::Response { .. } => "response",
+        Input::Bundle { .. } => "bundle",
+        Input::Amendment(_) => "amendment",
     }
 }

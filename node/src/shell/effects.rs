@@ -14,7 +14,7 @@ use crate::network::{Offence, Topic};
 /// The gossip topic of a message; `None` for those that only go directly.
 pub fn topic(message: &Message) -> Option<Topic> {
     match message {
-        Message::Commitment(_) => Some(Topic::Commitments),
+        Message::Commitment(_) | Message::Registration(_) | Message::Amendment(_) => Some(Topic::Commitments),
         Message::Opening(_) | Message::Ready(_) => Some(Topic::Openings),
         Message::Beacon(_) => Some(Topic::Beacons),
         Message::Consensus(_) | Message::Shares(_) | Message::HeaderVote(_) => None,
@@ -31,6 +31,8 @@ pub fn kind(message: &Message) -> &'static str {
         Message::Consensus(_) => "consensus",
         Message::Shares(_) => "shares",
         Message::HeaderVote(_) => "header-vote",
+        Message::Registration(_) => "registration",
+        Message::Amendment(_) => "amendment",
     }
 }
 
@@ -49,6 +51,8 @@ impl Driver {
                     self.writer.write(batch)?;
                 }
                 Effect::NeedEntropy { window } => self.workshop.harvest(window),
+                Effect::NeedBundle { epoch, tickets } => self.workshop.need_bundle(epoch, tickets),
+                Effect::EraseBundles { keep } => self.workshop.erase_bundles(keep),
                 Effect::Run(job) => self.workshop.run(job),
                 Effect::Publish { beacon, transcript } => self.publish(&beacon, transcript),
                 Effect::Request { id, to, request } => self.ask(id, to, &request),

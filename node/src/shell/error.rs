@@ -5,9 +5,9 @@ use std::fmt;
 use beacon_engine::event::Halt;
 use beacon_entropy::pool::PoolError;
 use beacon_entropy::sources::UnknownSource;
-use beacon_spec::reject::Reject;
 
 use crate::http::ListenError;
+use crate::keystore::KeyStoreError;
 use crate::network::NetworkError;
 use crate::store::StoreError;
 
@@ -19,11 +19,8 @@ pub enum ShellError {
     Http(ListenError),
     Entropy(PoolError),
     UnknownSource(String),
-    /// The committee of an epoch cannot be built from the genesis.
-    Committee {
-        epoch: u64,
-        reason: Reject,
-    },
+    /// The key store could not be written.
+    Keys(KeyStoreError),
     /// The engine refuses to go on.
     Halted(Halt),
     NetworkStopped,
@@ -41,7 +38,7 @@ impl ShellError {
             ShellError::Store(_) => "see the message; the data directory is in config.toml as data_dir",
             ShellError::Network(_) | ShellError::Http(_) => "choose another address in config.toml, or free this one",
             ShellError::Entropy(_) | ShellError::UnknownSource(_) => "correct [entropy] in config.toml",
-            ShellError::Committee { .. } => "the genesis in the home is damaged: fetch it again with beacon-node init",
+            ShellError::Keys(_) => "see that the key directory can be written and has room, then start again",
             ShellError::Halted(Halt::ForkedHeader { .. }) => {
                 "keep the home as it is and compare it with other members: a quorum certified another header"
             }
@@ -60,9 +57,7 @@ impl fmt::Display for ShellError {
             ShellError::Http(error) => error.fmt(f),
             ShellError::Entropy(error) => error.fmt(f),
             ShellError::UnknownSource(error) => f.write_str(error),
-            ShellError::Committee { epoch, reason } => {
-                write!(f, "the committee of epoch {epoch} is unusable: {reason}")
-            }
+            ShellError::Keys(error) => error.fmt(f),
             ShellError::Halted(Halt::ForkedHeader { round, own, certified }) => {
                 write!(f, "round {round}: the own header {own} differs from the certified one {certified}")
             }

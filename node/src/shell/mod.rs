@@ -6,10 +6,11 @@
 mod driver;
 mod effects;
 mod error;
+mod operator;
 mod report;
 mod work;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -20,8 +21,6 @@ use beacon_engine::batch::Recovered;
 use beacon_engine::engine::{self, BundleSecrets, Engine};
 use beacon_entropy::pool::EntropyPool;
 
-use beacon_spec::committee::Committee;
-
 use crate::cli::Prepared;
 use crate::clock;
 use crate::config::Listener;
@@ -31,9 +30,12 @@ use crate::metrics::Metrics;
 use crate::network::{Network, NetworkConfig};
 use crate::store::{Report, Store};
 
-use driver::{Driver, Parts};
+use driver::{About, Driver, Parts, Sources};
 pub use error::ShellError;
-use work::{Completion, Workshop};
+use work::{Completion, Tools, Workshop};
+
+/// Orders of the operator that may wait.
+const ORDERS: usize = 16;
 
 /// Runs the node until a signal or a fatal error.
 pub fn run(prepared: Prepared) -> Result<(), ShellError> {
@@ -59,11 +61,7 @@ fn engine_config(prepared: &Prepared) -> engine::Config {
 }
 
 fn secrets(keys: &KeyStore) -> Vec<Arc<BundleSecrets>> {
-    let bundles = keys.bundles().iter();
-    bundles
-        .map(|bundle| BundleSecrets { voting: bundle.voting().clone(), tickets: bundle.tickets().to_vec() })
-        .map(Arc::new)
-        .collect()
+    keys.bundles().iter().map(|bundle| Arc::new(bundle.secrets())).collect()
 }
 
 fn network_config(prepared: &Prepared) -> NetworkConfig {
@@ -100,6 +98,7 @@ async fn serve(prepared: Prepared) -> Result<(), ShellError> {
     })?;
     let (network, events) = Network::start(network_config(&prepared), &mut registry).await?;
 
+    let (orders, ordered) = mpsc::channel(ORDERS);
     let (status, status_shown) = watch::channel(report::initial(&prepared));
     let api = PublicApi::new(ApiSetup {
         store: store.clone(),
@@ -107,9 +106,10 @@ async fn serve(prepared: Prepared) -> Result<(), ShellError> {
         status: status_shown,
         metrics: metrics.clone(),
         registry: Arc::new(registry),
+        orders,
         clock: clock::now,
     });
-    serve_committees(&api, &prepared, &recovered)?;
+    api.add_committee(&prepared.sealed.committee);
     let (stop_http, stopping) = watch::channel(false);
     let servers: Vec<_> = [(public, http::public_router(api.clone())), (local, http::local_router(api.clone()))]
         .into_iter()
@@ -121,12 +121,22 @@ async fn serve(prepared: Prepared) -> Result<(), ShellError> {
         })
         .collect();
 
-    let workshop = Workshop::new(completions, pool, store, network.clone(), chain, metrics.clone());
     let (engine, first) = Engine::recover(engine_config(&prepared), recovered, clock::now());
+    let about = About::of(&prepared);
+    let keys = Arc::new(Mutex::new(prepared.keys));
+    let workshop = Workshop::new(Tools {
+        completions,
+        pool,
+        store,
+        network: network.clone(),
+        chain,
+        keys,
+        metrics: metrics.clone(),
+    });
     tracing::info!(round = engine.head().0, "ready");
     let parts = Parts { engine, network: network.clone(), writer, workshop, api, metrics, status };
-    let mut driver = Driver::new(parts, &prepared);
-    let outcome = driver.run(first, events, done, shutdown_signal()).await;
+    let mut driver = Driver::new(parts, about);
+    let outcome = driver.run(first, Sources { events, done, ordered }, shutdown_signal()).await;
     // Refused only when no listener was configured.
     let _ = stop_http.send(true);
     for server in servers {
@@ -140,20 +150,6 @@ async fn serve(prepared: Prepared) -> Result<(), ShellError> {
     driver.close();
     tracing::info!("stopped");
     outcome
-}
-
-/// Serves the committees of all epochs so far: the first one, carried over under each later number.
-fn serve_committees(api: &PublicApi, prepared: &Prepared, recovered: &Recovered) -> Result<(), ShellError> {
-    let first = &prepared.sealed.committee;
-    let parameters = &prepared.sealed.genesis.draft.parameters;
-    let round = recovered.tip.as_ref().map_or(0, |(beacon, _)| beacon.header.round);
-    api.add_committee(first);
-    for epoch in 2..=parameters.schedule.epoch_of(round + 1) {
-        let members = first.members().to_vec();
-        let carried = Committee::new(epoch, first.membership(), members, parameters.development_exemption);
-        api.add_committee(&carried.map_err(|reason| ShellError::Committee { epoch, reason })?);
-    }
-    Ok(())
 }
 
 async fn bind(listener: Listener, what: &'static str) -> Result<Option<TcpListener>, ShellError> {

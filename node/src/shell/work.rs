@@ -1,20 +1,24 @@
 //! Work that must not hold up the loop: jobs of the engine, entropy, answers to peers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 use zeroize::Zeroizing;
 
 use beacon_engine::batch::Seq;
+use beacon_engine::engine::BundleSecrets;
 use beacon_engine::event::Request;
 use beacon_engine::job::{Job, JobResult};
 use beacon_engine::serve::serve;
 use beacon_entropy::pool::EntropyPool;
+use beacon_spec::bundle::KeyBundle;
 use beacon_spec::codec::{Limits, decode, encode};
 use beacon_spec::hash::Digest32;
+use beacon_spec::keys::VotingKey;
 
 use crate::clock;
+use crate::keystore::{KeyStore, KeyStoreError};
 use crate::metrics::Metrics;
 use crate::network::{Network, Offence, PeerKey, REQUEST_MAX, ResponseChannelId};
 use crate::store::{Store, StoreError};
@@ -30,39 +34,40 @@ pub enum Completion {
     Job(JobResult),
     Entropy { window: u64, bytes: Zeroizing<[u8; 32]> },
     Durable { seq: Seq, took: Duration },
+    Bundle { bundle: KeyBundle, secrets: Arc<BundleSecrets> },
     DiskFailed(StoreError),
+    KeysFailed(KeyStoreError),
+}
+
+/// What the workshop works with.
+pub struct Tools {
+    pub completions: mpsc::UnboundedSender<Completion>,
+    pub pool: Arc<EntropyPool>,
+    pub store: Arc<Store>,
+    pub network: Network,
+    pub chain: Digest32,
+    pub keys: Arc<Mutex<KeyStore>>,
+    pub metrics: Metrics,
 }
 
 pub struct Workshop {
-    completions: mpsc::UnboundedSender<Completion>,
-    pool: Arc<EntropyPool>,
-    store: Arc<Store>,
-    network: Network,
-    chain: Digest32,
-    metrics: Metrics,
+    tools: Tools,
     answers: Arc<Semaphore>,
 }
 
 impl Workshop {
-    pub fn new(
-        completions: mpsc::UnboundedSender<Completion>,
-        pool: Arc<EntropyPool>,
-        store: Arc<Store>,
-        network: Network,
-        chain: Digest32,
-        metrics: Metrics,
-    ) -> Self {
-        Workshop { completions, pool, store, network, chain, metrics, answers: Arc::new(Semaphore::new(ANSWERS)) }
+    pub fn new(tools: Tools) -> Self {
+        Workshop { tools, answers: Arc::new(Semaphore::new(ANSWERS)) }
     }
 
     pub fn pool(&self) -> &EntropyPool {
-        &self.pool
+        &self.tools.pool
     }
 
     /// Runs a job on a worker thread, with a fresh coin for batch verification.
     pub fn run(&self, job: Job) {
-        let completions = self.completions.clone();
-        let metrics = self.metrics.clone();
+        let completions = self.tools.completions.clone();
+        let metrics = self.tools.metrics.clone();
         let kind = match &job {
             Job::Deal(_) => "deal",
             Job::Verify(_) => "verify",
@@ -84,8 +89,8 @@ impl Workshop {
 
     /// Harvests one contribution of the local workers; tries again until there is one.
     pub fn harvest(&self, window: u64) {
-        let completions = self.completions.clone();
-        let (pool, metrics) = (self.pool.clone(), self.metrics.clone());
+        let completions = self.tools.completions.clone();
+        let (pool, metrics) = (self.tools.pool.clone(), self.tools.metrics.clone());
         tokio::spawn(async move {
             loop {
                 let pool = pool.clone();
@@ -107,13 +112,49 @@ impl Workshop {
         });
     }
 
+    /// The key store, for as long as one signature or write takes.
+    pub fn keys(&self) -> MutexGuard<'_, KeyStore> {
+        lock(&self.tools.keys)
+    }
+
+    /// Makes and keeps the own bundle for `epoch`, or finds the one that was made before.
+    pub fn make_bundle(&self, epoch: u64, tickets: usize) -> Result<(KeyBundle, Arc<BundleSecrets>), KeyStoreError> {
+        make_bundle(&mut self.keys(), &self.tools.chain, epoch, tickets)
+    }
+
+    /// The same, off the loop: drawing keys and writing them takes milliseconds.
+    pub fn need_bundle(&self, epoch: u64, tickets: usize) {
+        let (keys, completions, chain) = (self.tools.keys.clone(), self.tools.completions.clone(), self.tools.chain);
+        tokio::task::spawn_blocking(move || {
+            let completion = match make_bundle(&mut lock(&keys), &chain, epoch, tickets) {
+                Ok((bundle, secrets)) => Completion::Bundle { bundle, secrets },
+                Err(error) => Completion::KeysFailed(error),
+            };
+            // Refused only when the loop has ended.
+            let _ = completions.send(completion);
+        });
+    }
+
+    /// Erases the secrets of all bundles but those with these voting keys.
+    pub fn erase_bundles(&self, keep: Vec<VotingKey>) {
+        let (keys, completions) = (self.tools.keys.clone(), self.tools.completions.clone());
+        tokio::task::spawn_blocking(move || {
+            let erased = lock(&keys).erase_bundles(|bundle| keep.contains(&bundle.voting().voting()));
+            match erased {
+                Ok(count) => tracing::info!(bundles = count, "secrets of earlier epochs are erased"),
+                // Refused only when the loop has ended.
+                Err(error) => drop(completions.send(Completion::KeysFailed(error))),
+            }
+        });
+    }
+
     /// Answers a peer's request from the store.
     pub fn answer(&self, from: PeerKey, channel: ResponseChannelId, data: Vec<u8>) {
         let Ok(request) = decode::<Request>(&data, &Limits::bytes(REQUEST_MAX)) else {
-            self.network.report(from, Offence::InvalidMessage);
+            self.tools.network.report(from, Offence::InvalidMessage);
             return;
         };
-        let (store, network, chain) = (self.store.clone(), self.network.clone(), self.chain);
+        let (store, network, chain) = (self.tools.store.clone(), self.tools.network.clone(), self.tools.chain);
         let answers = self.answers.clone();
         tokio::spawn(async move {
             let Ok(_permit) = answers.acquire_owned().await else { return };
@@ -127,4 +168,19 @@ impl Workshop {
             }
         });
     }
+}
+
+fn lock(keys: &Mutex<KeyStore>) -> MutexGuard<'_, KeyStore> {
+    keys.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn make_bundle(
+    keys: &mut KeyStore,
+    chain: &Digest32,
+    epoch: u64,
+    tickets: usize,
+) -> Result<(KeyBundle, Arc<BundleSecrets>), KeyStoreError> {
+    let identity = keys.identity_secret().clone();
+    let made = keys.bundle_or_generate(chain, epoch, tickets)?;
+    Ok((made.public(&identity), Arc::new(made.secrets())))
 }

@@ -81,6 +81,13 @@ impl Applier {
             }
             Record::Round { beacon, nodes, mmr } => group.round(beacon, nodes, mmr),
             Record::Transcript(transcript) => group.transcript(transcript),
+            Record::Registry { window, registry } => {
+                group.put(Family::Registries, &number_key(*window), &encode(registry))
+            }
+            Record::ForgetRegistries { below } => {
+                group.delete_range(Family::Registries, &number_key(0), &number_key(*below))
+            }
+            Record::Committee(list) => group.put(Family::Committees, &number_key(list.epoch), &encode(list)),
             Record::Forget { window } => {
                 let end = window.saturating_add(1);
                 let (from, to) = (number_key(self.forgotten), number_key(end));

@@ -26,11 +26,13 @@ use beacon_engine::batch::Decision;
 use beacon_engine::serve::Archive;
 use beacon_spec::chain::{BEACON_LIMITS, Beacon, TRANSCRIPT_LIMITS, Transcript};
 use beacon_spec::codec::{Limits, decode};
+use beacon_spec::committee::{MEMBER_LIST_LIMITS, MemberList};
 use beacon_spec::hash::Digest32;
 use beacon_spec::message::{COMMITMENT_LIMITS, Commitment};
+use beacon_spec::registry::Registry;
 
 pub use self::error::{Damage, StoreError};
-use self::schema::{DECISION_LIMITS, Family, commitment_key, meta, number_key};
+use self::schema::{DECISION_LIMITS, Family, REGISTRY_LIMITS, commitment_key, meta, number_key};
 pub use self::writer::{Report, Writer};
 
 /// An open database.
@@ -191,6 +193,21 @@ impl Archive for Store {
             body.window == window && body.member == member
         };
         fitting(commitment, named, Family::Commitments, &key)
+    }
+
+    fn registry(&self, window: u64) -> Result<Option<Registry>, StoreError> {
+        let start = IteratorMode::From(&number_key(window), Direction::Reverse);
+        let mut entries = self.db.iterator_cf(self.family(Family::Registries)?, start);
+        let Some(entry) = entries.next() else { return Ok(None) };
+        let (key, bytes) = entry.map_err(|error| StoreError::read(Family::Registries, b"", &error))?;
+        let damaged = |reason| StoreError::damaged(Family::Registries, &key, Damage::Undecodable(reason));
+        decode(&bytes, &REGISTRY_LIMITS).map(Some).map_err(damaged)
+    }
+
+    fn members(&self, epoch: u64) -> Result<Option<MemberList>, StoreError> {
+        let key = number_key(epoch);
+        let list = self.get::<MemberList>(Family::Committees, &key, &MEMBER_LIST_LIMITS)?;
+        fitting(list, |list| list.epoch == epoch, Family::Committees, &key)
     }
 }
 

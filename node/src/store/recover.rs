@@ -3,8 +3,10 @@
 use zeroize::Zeroizing;
 
 use beacon_engine::batch::{DealingSeed, Decision, Recovered};
+use beacon_engine::serve::Archive;
 use beacon_spec::chain::Beacon;
 use beacon_spec::codec::decode;
+use beacon_spec::committee::{MEMBER_LIST_LIMITS, MemberList};
 use beacon_spec::message::{COMMITMENT_LIMITS, Commitment};
 use beacon_spec::mmr::Mmr;
 
@@ -19,9 +21,13 @@ impl Store {
     /// Reads everything that the engine needs to go on where it stopped.
     pub fn recover(&self) -> Result<Recovered, StoreError> {
         let tip = self.tip()?;
-        let window = tip.as_ref().map_or(0, |(beacon, _)| beacon.header.window);
+        let header = tip.as_ref().map(|(beacon, _)| &beacon.header);
+        let before = header.map_or(0, |header| header.window.saturating_sub(1));
+        let epoch = header.map_or(1, |header| header.epoch);
         Ok(Recovered {
-            decisions: self.decisions_from(window)?,
+            decisions: self.decisions_from(before)?,
+            registry: self.registry(before)?,
+            committees: self.committees_from(epoch.saturating_sub(1))?,
             commitments: self.all(Family::Commitments, commitment)?,
             seeds: self.all(Family::Seeds, seed)?,
             wal: self.all(Family::Wal, wal)?,
@@ -51,6 +57,11 @@ impl Store {
         entries.map(|entry| decision(&entry?)).collect()
     }
 
+    fn committees_from(&self, epoch: u64) -> Result<Vec<MemberList>, StoreError> {
+        let entries = self.scan(Family::Committees, &number_key(epoch), None)?;
+        entries.map(|entry| members(&entry?)).collect()
+    }
+
     fn all<T>(&self, family: Family, read: fn(&Entry) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
         self.scan(family, b"", None)?.map(|entry| read(&entry?)).collect()
     }
@@ -65,6 +76,15 @@ fn decision((key, bytes): &Entry) -> Result<Decision, StoreError> {
     let decision: Decision = decode(bytes, &DECISION_LIMITS).map_err(|reason| damaged(Damage::Undecodable(reason)))?;
     match decision.value.window == numbered(Family::Decisions, key)? {
         true => Ok(decision),
+        false => Err(damaged(Damage::OtherKey)),
+    }
+}
+
+fn members((key, bytes): &Entry) -> Result<MemberList, StoreError> {
+    let damaged = |damage| StoreError::damaged(Family::Committees, key, damage);
+    let list: MemberList = decode(bytes, &MEMBER_LIST_LIMITS).map_err(|reason| damaged(Damage::Undecodable(reason)))?;
+    match list.epoch == numbered(Family::Committees, key)? {
+        true => Ok(list),
         false => Err(damaged(Damage::OtherKey)),
     }
 }

@@ -12,6 +12,8 @@
 //! | `seeds` | window | 32 bytes, secret |
 //! | `commitments` | window, member, hash | `Commitment` |
 //! | `decisions` | window | `Decision` |
+//! | `registries` | window | `Registry` after the window's value, where it changed |
+//! | `committees` | epoch | `MemberList`, from the second epoch on |
 //! | `meta` | names in [`meta`] | see there |
 
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, Options};
@@ -25,6 +27,8 @@ use beacon_spec::mmr::Mmr;
 pub(super) const FORMAT: u32 = 1;
 /// A decision with a full set and as many registrations as a value may carry.
 pub(super) const DECISION_LIMITS: Limits = Limits::bytes(16 << 20);
+/// As many bundles as members, and an amendment.
+pub(super) const REGISTRY_LIMITS: Limits = Limits::bytes(3 << 20);
 /// The tip with up to 62 peaks.
 pub(super) const TIP_LIMITS: Limits = Limits::bytes(4096);
 
@@ -60,11 +64,13 @@ pub(super) enum Family {
     Seeds,
     Commitments,
     Decisions,
+    Registries,
+    Committees,
     Meta,
 }
 
 impl Family {
-    pub const ALL: [Family; 9] = [
+    pub const ALL: [Family; 11] = [
         Family::Beacons,
         Family::Transcripts,
         Family::Missing,
@@ -73,6 +79,8 @@ impl Family {
         Family::Seeds,
         Family::Commitments,
         Family::Decisions,
+        Family::Registries,
+        Family::Committees,
         Family::Meta,
     ];
 
@@ -86,6 +94,8 @@ impl Family {
             Family::Seeds => "seeds",
             Family::Commitments => "commitments",
             Family::Decisions => "decisions",
+            Family::Registries => "registries",
+            Family::Committees => "committees",
             Family::Meta => "meta",
         }
     }
@@ -104,7 +114,7 @@ impl Family {
         match self {
             Family::Transcripts | Family::Commitments => 4 << 20,
             Family::Beacons | Family::Wal | Family::Decisions | Family::Meta => 1 << 20,
-            Family::Missing | Family::Mmr | Family::Seeds => 256 << 10,
+            Family::Missing | Family::Mmr | Family::Seeds | Family::Registries | Family::Committees => 256 << 10,
         }
     }
 

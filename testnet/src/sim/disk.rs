@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use beacon_engine::batch::{DealingSeed, Decision, Record, Recovered};
 use beacon_engine::serve::Archive;
 use beacon_spec::chain::{Beacon, Transcript};
+use beacon_spec::committee::MemberList;
 use beacon_spec::hash::Digest32;
 use beacon_spec::message::Commitment;
 use beacon_spec::mmr::Mmr;
+use beacon_spec::registry::Registry;
 use beacon_spec::schedule::Schedule;
 
 /// What a node keeps, and what of it would survive a power cut.
@@ -20,6 +22,8 @@ pub struct Disk {
     commitments: BTreeMap<(u64, u16, Digest32), Commitment>,
     seeds: BTreeMap<u64, DealingSeed>,
     wal: BTreeMap<(u64, u64), Vec<u8>>,
+    registries: BTreeMap<u64, Registry>,
+    members: BTreeMap<u64, MemberList>,
 }
 
 impl Disk {
@@ -40,6 +44,9 @@ impl Disk {
                 self.mmr = Some(mmr);
             }
             Record::Transcript(transcript) => drop(self.transcripts.insert(transcript.round, *transcript)),
+            Record::Registry { window, registry } => drop(self.registries.insert(window, registry)),
+            Record::ForgetRegistries { below } => self.registries = self.registries.split_off(&below),
+            Record::Committee(list) => drop(self.members.insert(list.epoch, *list)),
             Record::Forget { window } => {
                 self.seeds.retain(|other, _| *other > window);
                 self.commitments.retain(|(other, _, _), _| *other > window);
@@ -50,9 +57,12 @@ impl Disk {
     pub fn recovered(&self, schedule: &Schedule) -> Recovered {
         let tip = self.rounds.last_key_value().map(|(_, beacon)| beacon.clone()).zip(self.mmr.clone());
         let window = schedule.window_of(tip.as_ref().map_or(1, |(beacon, _)| beacon.header.round));
+        let epoch = schedule.epoch_of_window(window);
         Recovered {
             tip,
-            decisions: self.decisions.range(window..).map(|(_, decision)| decision.clone()).collect(),
+            decisions: self.decisions.range(window - 1..).map(|(_, decision)| decision.clone()).collect(),
+            registry: self.registries.range(..window).next_back().map(|(_, registry)| registry.clone()),
+            committees: self.members.range(epoch.saturating_sub(1)..).map(|(_, list)| list.clone()).collect(),
             commitments: self.commitments.values().cloned().collect(),
             seeds: self.seeds.iter().map(|(window, seed)| (*window, seed.clone())).collect(),
             wal: self.wal.iter().map(|((height, index), entry)| (*height, *index, entry.clone())).collect(),
@@ -86,5 +96,11 @@ impl Archive for Served<'_> {
     }
     fn commitment(&self, window: u64, member: u16, hash: &Digest32) -> Result<Option<Commitment>, Self::Error> {
         Ok(self.0.commitments.get(&(window, member, *hash)).cloned())
+    }
+    fn registry(&self, window: u64) -> Result<Option<Registry>, Self::Error> {
+        Ok(self.0.registries.range(..=window).next_back().map(|(_, registry)| registry.clone()))
+    }
+    fn members(&self, epoch: u64) -> Result<Option<MemberList>, Self::Error> {
+        Ok(self.0.members.get(&epoch).cloned())
     }
 }

@@ -4,6 +4,7 @@
 //! decoded and verified.
 
 mod disk;
+mod keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +21,6 @@ use beacon_spec::genesis::{Draft, DraftMember, Genesis, Parameters};
 use beacon_spec::hash::{Digest32, Hasher, tag};
 use beacon_spec::keys::{IdentityKey, SecretKey};
 use beacon_spec::message::Opening;
-use beacon_spec::pvss::TicketSecret;
 use beacon_spec::schedule::Schedule;
 use zeroize::Zeroizing;
 
@@ -32,6 +32,9 @@ const HOP: u64 = 1;
 const FSYNC: u64 = 3;
 
 pub struct Node {
+    pub identity: SecretKey,
+    /// Whom the engine named as members.
+    members: Vec<IdentityKey>,
     pub config: Config,
     pub engine: Option<Engine>,
     pub disk: Disk,
@@ -117,12 +120,8 @@ impl Net {
             registrations_per_value: 1_000,
             development_exemption: setup.weights.len() < 4,
         };
-        let mut identities: Vec<(SecretKey, u64)> = setup
-            .weights
-            .iter()
-            .enumerate()
-            .map(|(index, weight)| (SecretKey::from_seed(&seed(&[b"identity", &[index as u8]])), *weight))
-            .collect();
+        let mut identities: Vec<(SecretKey, u64)> =
+            setup.weights.iter().enumerate().map(|(index, weight)| (keys::identity(&[index as u8]), *weight)).collect();
         identities.sort_by_key(|(key, _)| key.identity());
         let members =
             identities.iter().map(|(key, weight)| DraftMember { identity: key.identity(), weight: *weight }).collect();
@@ -131,12 +130,9 @@ impl Net {
         let mut bundles = Vec::new();
         let mut secrets = Vec::new();
         for ((key, _), count) in identities.iter().zip(tickets) {
-            let voting = SecretKey::from_seed(&seed(&[b"voting", &key.public()]));
-            let keys: Vec<_> = (0..count)
-                .map(|k| TicketSecret::from_seed(&seed(&[b"ticket", &key.public(), &k.to_be_bytes()])))
-                .collect();
-            bundles.push(KeyBundle::make(&draft.ceremony(), key, 1, &voting, &keys));
-            secrets.push(BundleSecrets { voting, tickets: keys.into_iter().map(|(secret, _)| secret).collect() });
+            let (bundle, secret) = keys::bundle(key, &draft.ceremony(), 1, count as usize);
+            bundles.push(bundle);
+            secrets.push(secret);
         }
         let genesis = Genesis { draft, bundles };
         let (committee, chain) = genesis.check().expect("the driver's genesis is sound");
@@ -145,7 +141,7 @@ impl Net {
             .iter()
             .zip(secrets)
             .map(|((key, _), bundle)| {
-                Node::new(Config {
+                let config = Config {
                     chain,
                     parameters: genesis.draft.parameters.clone(),
                     committee: committee.clone(),
@@ -153,7 +149,8 @@ impl Net {
                     long_lived: Zeroizing::new(seed(&[b"long-lived", &key.public()])),
                     bundles: vec![Arc::new(bundle)],
                     unsafe_withhold_openings: false,
-                })
+                };
+                Node::new(key.clone(), config)
             })
             .collect();
         Net {
@@ -175,9 +172,10 @@ impl Net {
     /// Adds a node that is no member.
     pub fn add_observer(&mut self) -> usize {
         let mut config = self.nodes[0].config.clone();
-        config.identity = SecretKey::from_seed(&seed(&[b"observer"])).identity();
+        let key = keys::identity(b"observer");
+        config.identity = key.identity();
         config.bundles.clear();
-        self.nodes.push(Node::new(config));
+        self.nodes.push(Node::new(key, config));
         self.nodes.len() - 1
     }
 
@@ -346,9 +344,39 @@ impl Net {
             }
             Effect::Request { id, to, request } => self.answer(index, id, to, &request),
             Effect::Withheld(opening) => self.nodes[index].withheld.push(opening),
-            Effect::Members(_) => {}
+            Effect::Members(members) => self.nodes[index].members = members,
+            Effect::NeedBundle { epoch, tickets } => {
+                let (bundle, secrets) = self.make_bundle(index, epoch, tickets);
+                self.schedule_event(index, 1, Event::Input(Input::Bundle { bundle: Box::new(bundle), secrets }));
+            }
+            Effect::EraseBundles { keep } => {
+                self.nodes[index].config.bundles.retain(|bundle| keep.contains(&bundle.voting.voting()));
+            }
             Effect::Halt(halt) => self.nodes[index].halted = Some(halt),
         }
+    }
+
+    /// Hands an input to a node, as its operator would.
+    pub fn feed(&mut self, index: usize, input: Input) {
+        self.schedule_event(index, 1, Event::Input(input));
+    }
+
+    /// A member who exists only on paper, with a bundle for `epoch`.
+    pub fn paper_member(&self, name: &[u8], epoch: u64, tickets: usize) -> (SecretKey, KeyBundle) {
+        let key = keys::identity(name);
+        let (bundle, _) = keys::bundle(&key, &self.nodes[0].config.chain, epoch, tickets);
+        (key, bundle)
+    }
+
+    /// Makes a bundle of the node's and keeps its secrets where crashes do not reach.
+    pub fn make_bundle(&mut self, index: usize, epoch: u64, tickets: usize) -> (KeyBundle, Arc<BundleSecrets>) {
+        let node = &mut self.nodes[index];
+        let (bundle, secrets) = keys::bundle(&node.identity, &node.config.chain, epoch, tickets);
+        let secrets = Arc::new(secrets);
+        if node.config.bundles.iter().all(|other| other.voting.voting() != secrets.voting.voting()) {
+            node.config.bundles.push(secrets.clone());
+        }
+        (bundle, secrets)
     }
 
     fn answer(&mut self, index: usize, id: u64, to: IdentityKey, request: &Request) {
@@ -364,11 +392,10 @@ impl Net {
     fn transmit(&mut self, from: usize, to: Recipient, message: Message) {
         self.sent.push(Sent { at: self.now, from, message: message.clone() });
         let sender = self.nodes[from].config.identity;
-        let members = self.committee.members().len();
         for other in 0..self.nodes.len() {
             let addressed = match to {
                 Recipient::Gossip => true,
-                Recipient::Members => other < members,
+                Recipient::Members => self.nodes[from].members.contains(&self.nodes[other].config.identity),
                 Recipient::Peer(key) => self.nodes[other].config.identity == key,
             };
             let deaf = matches!(message, Message::Commitment(_)) && self.deaf.contains(&(from, other));
@@ -396,8 +423,10 @@ impl Net {
 }
 
 impl Node {
-    fn new(config: Config) -> Node {
+    fn new(identity: SecretKey, config: Config) -> Node {
         Node {
+            identity,
+            members: Vec::new(),
             config,
             engine: None,
             disk: Disk::default(),

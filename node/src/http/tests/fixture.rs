@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use tokio::net::TcpStream;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use beacon_engine::batch::Record;
@@ -97,8 +97,10 @@ pub async fn start(count: u64, stored: u64, known: u64, keep: u64, clock: fn() -
     let metrics = Metrics::register(&mut registry);
     let (status, report) = watch::channel(NodeStatus::default());
     let light = genesis.light(&committee);
-    let setup =
-        ApiSetup { store: Arc::clone(&store), light, status: report, metrics, registry: Arc::new(registry), clock };
+    let registry = Arc::new(registry);
+    // Nobody takes orders here: what they bring about is the shell's affair.
+    let (orders, _) = mpsc::channel(1);
+    let setup = ApiSetup { store: Arc::clone(&store), light, status: report, metrics, registry, orders, clock };
     let api = PublicApi::new(setup);
     api.add_committee(&committee);
     for round in &chain[stored as usize..known as usize] {

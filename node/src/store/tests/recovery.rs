@@ -44,7 +44,7 @@ fn all_is_there_after_a_stop() {
     let (beacon, mmr) = recovered.tip.expect("there is a tip");
     assert_eq!(beacon, *chain[4].beacon);
     assert_eq!(mmr, chain[4].mmr);
-    assert_eq!(recovered.decisions, vec![decision(5), decision(6)]);
+    assert_eq!(recovered.decisions, vec![decision(4), decision(5), decision(6)], "from the window before the tip's");
     assert_eq!(recovered.commitments, vec![commitment(7, 3).1]);
     assert_eq!(recovered.seeds.len(), 1);
     assert_eq!(recovered.wal, vec![(7, 0, vec![7, 0]), (7, 1, vec![7, 1])]);
