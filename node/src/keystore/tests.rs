@@ -171,7 +171,7 @@ fn secrets_are_never_printed() {
     let home = home();
     let mut store = KeyStore::create_with(home.path(), seal()).unwrap();
     let bundle = store.bundle_or_generate(&SCOPE, 1, 2).unwrap();
-    let (voting, ticket) = (hex::encode(*bundle.voting().seed()), hex::encode(*bundle.tickets()[0].to_bytes()));
+    let (voting, ticket) = (hex::encode(*bundle.voting().seed()), hex::encode(*bundle.secrets().tickets[0].to_bytes()));
     let said = format!("{store:?}");
     for secret in [voting, ticket, hex::encode(*store.identity_secret().seed()), hex::encode(**store.long_lived())] {
         assert!(!said.contains(&secret));
