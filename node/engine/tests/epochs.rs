@@ -1,8 +1,10 @@
 //! Epochs and membership while rounds are open: keys rotate, members come, go and change their weight.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use beacon_engine::event::Input;
+use beacon_spec::committee::Committee;
 use beacon_spec::keys::{IdentityKey, VotingKey};
 use beacon_spec::message::{Amendment, Change};
 use beacon_testnet::sim::{GENESIS_TIME, Net, Setup};
@@ -17,24 +19,27 @@ fn run_to(net: &mut Net, round: u64) {
     assert!(net.run_to(round, GENESIS_TIME + round * 400 + 60_000), "round {round} was not certified in time");
 }
 
+/// The committee that `node` has in force.
+fn committee(net: &Net, node: usize) -> Arc<Committee> {
+    let engine = net.nodes[node].engine.as_ref().expect("the node runs");
+    engine.committee_in_force().expect("the node has followed the hand-over")
+}
+
 /// The voting keys of the committee that `node` has in force.
 fn keys_in_force(net: &Net, node: usize) -> Vec<VotingKey> {
-    let committee = net.nodes[node].engine.as_ref().unwrap().committee_in_force().unwrap();
-    committee.members().iter().map(|member| member.bundle.voting_key).collect()
+    committee(net, node).members().iter().map(|member| member.bundle.voting_key).collect()
 }
 
 fn members(net: &Net, node: usize) -> Vec<(IdentityKey, u64)> {
-    let committee = net.nodes[node].engine.as_ref().unwrap().committee_in_force().unwrap();
-    committee.members().iter().map(|member| (member.identity, member.weight)).collect()
+    committee(net, node).members().iter().map(|member| (member.identity, member.weight)).collect()
 }
 
 fn amendment(net: &Net, changes: Vec<Change>, expires: u64, approvers: &[usize]) -> Amendment {
-    let engine = net.nodes[0].engine.as_ref().unwrap();
-    let committee = engine.committee_in_force().unwrap();
+    let committee = committee(net, 0);
     let mut amendment = Amendment { follows: committee.membership(), expires, changes, approvals: Vec::new() };
     for node in approvers {
         let key = &net.nodes[*node].identity;
-        let member = committee.signers().index_of(&key.identity()).unwrap();
+        let member = committee.signers().index_of(&key.identity()).expect("approvers are members");
         amendment.approve(&net.nodes[0].config.chain, member, key);
     }
     amendment
