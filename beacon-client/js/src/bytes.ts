@@ -62,7 +62,7 @@ export function utf8(text: string): Bytes {
   return ENCODER.encode(text) as Bytes;
 }
 
-/** A whole number from 0 to 2^64 − 1 as users give it; a number must be a safe integer, since others are not exact. */
+/** A whole number from 0 to 2^64 − 1 as users give it. A number must be a safe integer: others are not exact. */
 export function toU64(value: number | bigint, what: string): bigint {
   const exact = typeof value === "bigint" || Number.isSafeInteger(value);
   const number = exact ? BigInt(value) : -1n;

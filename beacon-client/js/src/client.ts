@@ -326,8 +326,8 @@ export class Client {
   }
 
   /**
-   * Asks servers for the newest round. If the clock says that the answer is late, the others are asked too and the newest
-   * answer counts.
+   * Asks servers for the newest round. If the clock says that the answer is late, the others are asked too, and the
+   * newest answer counts.
    */
   async #moveToNewest(): Promise<Verified> {
     const begun = await this.trust();

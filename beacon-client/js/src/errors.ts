@@ -150,9 +150,10 @@ export class ConflictError extends BeaconError {
     readonly from: string | undefined,
   ) {
     super(
-      `conflict: ${from ?? "an unnamed source"} offers a certified header that excludes the trusted one of chain ${chain}: ` +
-        `trusted round ${trusted.round} header ${trusted.hash}, offered round ${offered.round} header ${offered.hash}. ` +
-        "Either a third of the committee's weight signed twice or old keys were stolen. Nothing was accepted; keep both headers and tell the operators.",
+      `conflict: ${from ?? "an unnamed source"} offers a certified header that excludes the trusted one of ` +
+        `chain ${chain}: trusted round ${trusted.round} header ${trusted.hash}, offered round ${offered.round} ` +
+        `header ${offered.hash}. Either a third of the committee's weight signed twice or old keys were stolen. ` +
+        "Nothing was accepted; keep both headers and tell the operators.",
     );
   }
 }

@@ -76,6 +76,16 @@ async function keepPushing(
   }
 }
 
+/** Keeps one server pushing; when that is banned, the next that nobody has taken yet. */
+async function race(
+  servers: Iterable<Server>,
+  wanted: () => bigint,
+  pushed: Channel<Pushed>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const server of servers) await keepPushing(server, wanted, pushed, signal);
+}
+
 /** The rounds from `from` on, or from the newest. */
 export async function* follow(
   client: Client,
@@ -90,9 +100,8 @@ export async function* follow(
   try {
     const follower = await Follower.begin(client, from, tell, ended);
     if (follower === undefined) return;
-    for (const server of client.servers.all.slice(0, RACERS)) {
-      void keepPushing(server, () => follower.next, pushed, ended);
-    }
+    const servers = client.servers.all.values();
+    for (let racer = 0; racer < RACERS; racer++) void race(servers, () => follower.next, pushed, ended);
     // What is there already is fetched at once rather than pushed one by one.
     let poll = performance.now();
     while (!ended.aborted) {

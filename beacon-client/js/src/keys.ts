@@ -32,8 +32,11 @@ function littleEndian(bytes: Uint8Array): bigint {
   return value;
 }
 
-/** s below the group order; R canonical and not of small order, as far as its y coordinate tells. */
-function plausible(signature: Uint8Array): boolean {
+/**
+ * Whether s is below the group order, and R canonical and not of small order, as far as its y coordinate tells: what
+ * implementations of the equation decide in different ways, or not at all.
+ */
+export function plausible(signature: Uint8Array): boolean {
   const y = littleEndian(signature.subarray(0, 32)) & ((1n << 255n) - 1n);
   return littleEndian(signature.subarray(32)) < ORDER && y < FIELD && !SMALL_ORDER.has(y);
 }
@@ -56,11 +59,12 @@ export class Verifier {
   static judge(bytes: Bytes): Verifier {
     let point: Point;
     try {
+      // Only the one canonical encoding of a point reads.
       point = Point.fromBytes(bytes, false);
     } catch {
       throw new Refusal("bad-key");
     }
-    if (!equal(point.toBytes(), bytes) || point.isSmallOrder() || !point.isTorsionFree()) throw new Refusal("bad-key");
+    if (point.isSmallOrder() || !point.isTorsionFree()) throw new Refusal("bad-key");
     return new Verifier(bytes, point);
   }
 
@@ -86,7 +90,7 @@ export class Verifier {
     const k = littleEndian(sha512(concat(R, this.#bytes, digest))) % ORDER;
     const s = littleEndian(signature.subarray(32));
     const found = Point.BASE.multiplyUnsafe(s).subtract(this.#point.multiplyUnsafe(k));
-    return !found.isSmallOrder() && equal(found.toBytes(), R);
+    return equal(found.toBytes(), R);
   }
 }
 

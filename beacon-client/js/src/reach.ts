@@ -1,8 +1,7 @@
 /** What is asked of one server, and how its answers become trusted. Nothing here changes the client. */
 
-import type { Bytes } from "./bytes.js";
+import { type Bytes, toHex } from "./bytes.js";
 import { type Beacon, BEACON_LIMIT, conflicting, HEADER_BYTES, readBeacon } from "./chain.js";
-import { toHex } from "./bytes.js";
 import { decode } from "./codec.js";
 import { type Signers, SIGNERS_LIMIT } from "./committee.js";
 import { ConflictError, Fault, judging, Refusal } from "./errors.js";
@@ -59,8 +58,8 @@ export async function reachNewest(line: Line, trust: Trust, now: bigint): Promis
 }
 
 /**
- * Fetches the proof that a newer head extends the present one. A server that cannot show it is asked which header it has
- * instead: if it can prove that one, the chain is in conflict.
+ * Fetches the proof that a newer head extends the present one. A server that cannot show it is asked which header it
+ * has instead: if it can prove that one, the chain is in conflict.
  */
 async function proveExtension(line: Line, trust: Trust, newer: Verified): Promise<void> {
   const proof = await line.ask({ kind: "proof", round: trust.round, head: newer.round }, PROOF_LIMIT);

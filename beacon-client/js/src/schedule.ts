@@ -43,7 +43,7 @@ export class Schedule implements ScheduleParameters {
     return time;
   }
 
-  /** The last round due at or before `time`; `no-such-time` before the genesis time or without a period. [schedule-3] */
+  /** The last round due at or before `time`; `no-such-time` before the genesis or without a period. [schedule-3] */
   roundAt(time: bigint): bigint {
     if (time < this.genesisTime || this.period === 0n) throw new Refusal("no-such-time");
     return atMost((time - this.genesisTime) / this.period + 1n);

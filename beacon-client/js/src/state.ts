@@ -1,6 +1,6 @@
 /**
- * The trusted head between runs, in the form of the `beacon` command: one small record a chain. It holds nothing secret,
- * but whoever can write it decides what this client trusts.
+ * The trusted head between runs, in the form of the `beacon` command: one small record a chain. It holds nothing
+ * secret, but whoever can write it decides what this client trusts.
  */
 
 import { type Bytes, concat, equal, toHex } from "./bytes.js";

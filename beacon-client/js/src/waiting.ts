@@ -20,7 +20,7 @@ export function sleep(milliseconds: number, signal: AbortSignal, early?: (wake: 
 const FIRST = 250;
 const LONGEST = 30_000;
 
-/** Delays that double from 250 ms to 30 s, each shortened by up to a half at random, never in step with other clients. */
+/** Delays that double from 250 ms to 30 s, each shortened by up to a half at random: never in step with others. */
 export class Backoff {
   #failures = 0;
 

@@ -1,4 +1,4 @@
-/** What an honest chain gives: proof paths, ranges, committees that change, times, and the trusted head between runs. */
+/** What an honest chain gives: proofs, ranges, committees that change, times, and the trusted head between runs. */
 
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { encodeBeacon, headerHash } from "../lib/chain.js";
 import { encodeSignerList } from "../lib/committee.js";
 import { Client, ConflictError, memoryStorage, NotYetError, UsageError, webStorage } from "../lib/index.js";
 import { fileStorage } from "../lib/node.js";
-import { Chain } from "./support/fabricate.js";
+import { Chain, encodeBeacons } from "./support/fabricate.js";
 import { client, collect, reply, TestServer } from "./support/server.js";
 
 const DAY = 86_400_000;
@@ -115,18 +115,38 @@ test("ranges are verified link by link", async (t) => {
 test("a range signed by stolen keys of an old epoch is refused before any of it is given out", async (t) => {
   const chain = epochs(41);
   const forged = new Chain(41, { weights: [5n, 1n, 4n, 4n, 3n], window: 2n, epochWindows: 4n, fork: 3n });
-  const server = await TestServer.start(t, chain, (path, body) => {
-    if (!path.includes("rounds?from=1&")) return reply.honest(body);
-    const count = Buffer.alloc(8);
-    count.writeBigUInt64BE(8n);
-    return reply.ok(Buffer.concat([count, ...forged.beacons.slice(0, 8).map(encodeBeacon)]));
-  });
+  const range = encodeBeacons(forged.beacons.slice(0, 8));
+  const server = await TestServer.twisted(t, chain, "rounds?from=1&", () => reply.ok(range));
   const given = [];
   const walk = async () => {
     for await (const beacon of client(chain, [server]).range(1)) given.push(beacon);
   };
   await assert.rejects(walk(), { code: "bad-mmr" });
   assert.deepEqual(given, []);
+});
+
+test("a forged MMR root under a true certificate is found by whoever verifies all", async (t) => {
+  const chain = new Chain(6);
+  const { last } = chain;
+  last.header.mmr = new Uint8Array(32);
+  last.certificate = chain.certify(last.header);
+  const known = client(chain, [await TestServer.start(t, chain)]);
+  assert.equal((await known.latest()).round, 6n, "nothing of it shows in the newest round alone");
+  await assert.rejects(collect(known.range(1)), { code: "bad-mmr" });
+});
+
+test("a range that ends in another certified header than the trusted head is a conflict", async (t) => {
+  const chain = new Chain(6);
+  const forged = new Chain(6, { fork: 6n });
+  const server = await TestServer.twisted(t, chain, "rounds?", () => reply.ok(encodeBeacons(forged.beacons)));
+  await assert.rejects(collect(client(chain, [server]).range(1)), (error) => {
+    assert.ok(error instanceof ConflictError, error);
+    assert.deepEqual(
+      [error.trusted.hash, error.offered.hash],
+      [chain, forged].map((of) => toHex(hashOf(of, 6))),
+    );
+    return true;
+  });
 });
 
 test("every kind of change in a range is refused", async (t) => {

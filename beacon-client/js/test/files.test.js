@@ -62,6 +62,12 @@ test("parts that prove nothing are refused", async () => {
   await assert.rejects(verify(assemble([...parts, ["X", new Uint8Array(0)]])), { code: "bad-chain-file" });
   await assert.rejects(verify(assemble([...parts, parts[0]])), { code: "bad-chain-file" });
   await assert.rejects(verifyChainFile(file, "00".repeat(32)), { code: "wrong-chain" });
+  const counts = file.slice();
+  for (const last of [1, 9]) {
+    counts[file.length - last] ^= 1;
+    await assert.rejects(verify(counts), { code: "bad-chain-file" }, "an end mark with other counts");
+    counts[file.length - last] ^= 1;
+  }
   const claims = assemble(parts).slice();
   new DataView(claims.buffer).setUint32(9, 0xffffffff);
   await assert.rejects(verify(claims), { code: "too-long" });

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { headerHash } from "../lib/chain.js";
 import { ConflictError, NotYetError, UsageError } from "../lib/index.js";
 import { SseParser } from "../lib/sse.js";
-import { Backoff } from "../lib/waiting.js";
+import { Backoff, Channel } from "../lib/waiting.js";
 import { Chain } from "./support/fabricate.js";
 import { client, event, reply, TestServer } from "./support/server.js";
 
@@ -92,6 +92,26 @@ test("gaps in what is pushed are fetched", async (t) => {
   server.tip = 30;
   assert.equal((await second).value.round, 2n);
   await expect(rounds, 3, 30);
+});
+
+test("a gap is fetched before what comes after it", async (t) => {
+  const chain = new Chain(3, { period: 1000n });
+  const third = (path, body) =>
+    path.includes("stream") && body.includes("id: 2\n") ? reply.ok(Buffer.alloc(0)) : reply.honest(body);
+  const server = await TestServer.start(t, chain, third);
+  server.tip = 1;
+  // As early as round 3 may come, so that nobody would look for round 2 before it is due, many seconds later.
+  const clock = () => Number(chain.last.header.due) - 15_000;
+  const rounds = subscribe(t, client(chain, [server], { clock }), { from: 1 });
+  await expect(rounds, 1, 1);
+  const second = rounds.next();
+  await connected(server);
+  // All there is was asked for; from here on rounds are pushed.
+  while (server.hits("rounds?from=2&") === 0) await new Promise(setImmediate);
+  server.tip = 3;
+  assert.equal((await second).value.round, 2n);
+  await expect(rounds, 3, 3);
+  assert.equal(server.hits("rounds?from=2&to=2&"), 1, "exactly the gap was asked for");
 });
 
 const OLD = new Chain(20, { period: 40n });
@@ -180,6 +200,24 @@ for (const [name, code, lie] of LIES) {
   });
 }
 
+test("for each banned server the next one pushes", async (t) => {
+  const chain = new Chain(12);
+  const lie = () => reply.ok(Buffer.from("event: beacon\ndata: {}\n\n"));
+  const liars = await Promise.all([1, 2, 3].map(() => TestServer.twisted(t, chain, "stream", lie)));
+  const good = await TestServer.start(t, chain);
+  for (const server of [...liars, good]) server.tip = 10;
+  const known = client(chain, [...liars, good]);
+  const rounds = subscribe(t, known);
+  await expect(rounds, 10, 10);
+  const next = rounds.next();
+  await connected(...liars);
+  for (const liar of liars) liar.tip = 11;
+  await connected(good);
+  good.tip = 12;
+  assert.equal((await next).value.round, 11n);
+  await expect(rounds, 12, 12);
+});
+
 test("a pushed fork is fatal", async (t) => {
   const chain = new Chain(20);
   const forked = new Chain(20, { fork: 11n });
@@ -195,6 +233,29 @@ test("a pushed fork is fatal", async (t) => {
   assert.ok(error instanceof ConflictError, error);
   assert.deepEqual([error.trusted.round, error.offered.round], [12n, 13n]);
   assert.deepEqual(await rounds.next(), { value: undefined, done: true });
+});
+
+test("a pushed round that excludes a head trusted meanwhile is a conflict", async (t) => {
+  const chain = new Chain(20);
+  const quiet = (path, body) => {
+    if (path.includes("stream")) return reply.silence();
+    return reply.honest(path.includes("rounds?") ? undefined : body);
+  };
+  const server = await TestServer.start(t, chain, quiet);
+  const liar = await TestServer.start(t, new Chain(20, { fork: 13n }));
+  server.tip = liar.tip = 12;
+  const clock = () => Number(chain.beacon(12).header.due);
+  const known = client(chain, [server, liar], { clock });
+  const rounds = subscribe(t, known);
+  await expect(rounds, 12, 12);
+  const next = rounds.next();
+  await connected(server, liar);
+  server.tip = 13;
+  assert.deepEqual((await known.latest()).hash, headerHash(chain.beacon(13).header));
+  liar.tip = 13;
+  const error = await next.then(assert.fail, (error) => error);
+  assert.ok(error instanceof ConflictError, error);
+  assert.deepEqual([error.trusted.round, error.offered.round, error.from], [13n, 13n, liar.url]);
 });
 
 test("lateness is told in rounds", async (t) => {
@@ -256,6 +317,8 @@ test("events are cut wherever the bytes are", () => {
     [...text].flatMap((byte) => bytes.push(Uint8Array.of(byte))),
     expected,
   );
+  const long = new SseParser();
+  assert.throws(() => long.push(new Uint8Array(200_000).fill(97)), { code: "too-long" }, "a line without an end");
   const endless = new SseParser();
   assert.throws(
     () => {
@@ -263,6 +326,29 @@ test("events are cut wherever the bytes are", () => {
     },
     { code: "too-long" },
   );
+});
+
+test("a full queue holds up whoever sends, and a closed one lets everybody go", async () => {
+  const queue = new Channel(2);
+  const never = new AbortController().signal;
+  const sent = [];
+  const send = async (item) => sent.push([item, await queue.send(item)]);
+  const all = [1, 2, 3, 4].map(send);
+  await Promise.all(all.slice(0, 2));
+  assert.deepEqual(sent, [
+    [1, true],
+    [2, true],
+  ]);
+  assert.equal(await queue.receive(0, never), 1);
+  await all[2];
+  assert.equal(sent.length, 3);
+  queue.close();
+  await all[3];
+  assert.deepEqual(sent[3], [4, false]);
+  const waiting = new Channel(1);
+  const received = waiting.receive(3_600_000, never);
+  await waiting.send("late");
+  assert.equal(await received, "late");
 });
 
 test("delays double to a limit and jitter only shortens", () => {

@@ -147,6 +147,15 @@ test("an empty range, a range of other rounds, a longer range than asked", async
   assert.equal((await all((body) => reply.honest(body))).length, 5);
 });
 
+test("an endless body is let go of at once", async (t) => {
+  const bad = await TestServer.twisted(t, five, "latest", () => reply.endless());
+  const known = client(five, [bad], { timeout: 3_600_000 });
+  await assert.rejects(known.latest(), { code: "unreachable" });
+  await bad.flood;
+  // An answer has 40 KiB at most; the rest is what stands in the buffers of two sockets.
+  assert.ok(bad.flooded < 16 << 20, `${bad.flooded} bytes`);
+});
+
 test("a silent server does not hold up another", async (t) => {
   const silent = await TestServer.twisted(t, five, "", () => reply.silence());
   const good = await TestServer.start(t, five);

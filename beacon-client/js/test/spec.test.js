@@ -13,7 +13,7 @@ import { Refusal } from "../lib/errors.js";
 import * as genesis from "../lib/genesis.js";
 import { expand as expandKey, Hasher, treeRoot } from "../lib/hash.js";
 import { beaconFromJson, beaconToJson } from "../lib/json.js";
-import { chosenBackend, Verifier } from "../lib/keys.js";
+import { chosenBackend, plausible, Verifier } from "../lib/keys.js";
 import { expand } from "../lib/mix.js";
 import { Mmr, readProof, verifyProof } from "../lib/mmr.js";
 import { nextSigners, proveEarlier, standing } from "../lib/trust.js";
@@ -59,6 +59,21 @@ test("keys_2 public keys, keys_3 signatures, by every backend", async () => {
       assert.equal(found, reject === null, `${name} by ${backend}`);
     }
   }
+});
+
+test("keys_3 what implementations decide in different ways is decided before any is asked", () => {
+  const half = (value) => Uint8Array.from({ length: 32 }, (_, at) => Number((value >> BigInt(8 * at)) & 255n));
+  const [p, order] = [2n ** 255n - 19n, 2n ** 252n + 27742317777372353535851937790883648493n];
+  const judge = (R, s) => plausible(Buffer.concat([half(R), half(s)]));
+  assert.ok(judge(3n, 0n) && judge(p - 2n, order - 1n));
+  for (const R of [0n, 1n, p - 1n, p, p + 1n, p + 3n]) {
+    assert.ok(!judge(R, 1n) && !judge(R + 2n ** 255n, 1n), `R with y = ${R}`);
+  }
+  assert.ok(!judge(3n, order) && !judge(3n, order + 1n) && !judge(3n, 2n ** 256n - 1n));
+  const { keys } = load("keys");
+  const small = keys.filter(({ name }) => name.startsWith("small order"));
+  assert.equal(small.length, 8);
+  for (const { key } of small) assert.ok(!plausible(Buffer.concat([unhex(key), half(1n)])), key);
 });
 
 test("keys_3 every flipped bit of a signature is refused by every backend", async () => {

@@ -128,8 +128,9 @@ export class List {
   }
 
   /**
-   * Picks without repetition, in the order drawn. Without weights: the first places of a Fisher-Yates shuffle. By weight:
-   * each time the first entry left with which the sum of the weights exceeds a number below the weight left. [draw-10] [draw-11]
+   * Picks without repetition, in the order drawn. Without weights: the first places of a Fisher-Yates shuffle. By
+   * weight: each time the first entry left with which the sum of the weights exceeds a number below the weight left.
+   * [draw-10] [draw-11]
    */
   pick(count: number, stream: Stream): string[] {
     if (this.weighted) {

@@ -37,7 +37,7 @@ export class Stream {
     this.#used = 0;
   }
 
-  /** A number from 0 to n − 1, each as likely, for 1 ≤ n ≤ 2^64; words beyond the greatest multiple of n are drawn again. [draw-9] */
+  /** A number from 0 to n − 1, each as likely, 1 ≤ n ≤ 2^64; words past the last multiple of n do not count. [draw-9] */
   below(n: bigint): bigint {
     const multiple = (WORDS / n) * n;
     for (;;) {

@@ -18,7 +18,8 @@ import { Page } from "../support/chromium.js";
 import { collect } from "../support/server.js";
 
 const BIN =
-  process.env.BEACON_PROGRAMS ?? assert.fail("BEACON_PROGRAMS must name the folder of beacon, beacon-node and beacon-testnet");
+  process.env.BEACON_PROGRAMS ??
+  assert.fail("BEACON_PROGRAMS must name the folder of beacon, beacon-node and beacon-testnet");
 const PORT = process.env.BEACON_PORT_BASE ?? "18700";
 
 let home;

@@ -43,6 +43,9 @@ export function event(chain, round) {
 export class TestServer {
   /** Paths asked for, in order. */
   asked = [];
+  /** Bytes sent of an endless body, and when its connection closed. */
+  flooded = 0;
+  flood = undefined;
   #tip;
   #woken = new Set();
   #sockets = new Set();
@@ -124,8 +127,9 @@ export class TestServer {
   #flood(socket) {
     const chunk = Buffer.concat([bytes("1000\r\n"), Buffer.alloc(4096), bytes("\r\n")]);
     const more = () => {
-      while (socket.writable && socket.write(chunk));
+      while (socket.writable && socket.write(chunk)) this.flooded += chunk.length;
     };
+    this.flood = new Promise((resolve) => socket.on("close", resolve));
     socket.on("drain", more);
     more();
   }
