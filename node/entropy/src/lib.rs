@@ -5,8 +5,10 @@
 //! [`worker`] runs sources on supervised threads; [`mix`] joins the workers' contributions.
 //! [`accumulator`] accounts for credited noise, [`drbg`] and [`random`] are the generator it
 //! seeds, [`draw`] is what can be drawn from it. [`conditioning`] and [`stream`] give single
-//! sources out, [`fortuna`] is the other generator, [`atecc608a`] a chip. [`probe`],
-//! [`recorder`] and [`assess`] look at sources; [`pool`] is the whole, ready to use:
+//! sources out, [`outlet`] and [`encoding`] write any amount of either, [`fortuna`] is the
+//! other generator, [`atecc608a`] a chip; [`equipment`] is what sources need beyond a name.
+//! [`probe`], [`recorder`], [`assess`] and [`figures`] look at sources and at the whole;
+//! [`pool`] is the whole, ready to use:
 //!
 //! ```
 //! use beacon_entropy::pool::{EntropyPool, PoolConfig};
@@ -26,9 +28,13 @@ pub mod conditioning;
 pub mod credits;
 pub mod draw;
 pub mod drbg;
+pub mod encoding;
+pub mod equipment;
+pub mod figures;
 pub mod fortuna;
 pub mod health;
 pub mod mix;
+pub mod outlet;
 pub mod pool;
 pub mod probe;
 pub mod random;

@@ -1,10 +1,11 @@
 //! Looking at sources outside a pool: which exist here, and what one of them gives.
 
+use crate::equipment::Equipment;
 use crate::health::{Alarm, Health};
 use crate::source::{Availability, Credit, Info, Samples, Source, SourceError, symbol};
 use crate::sources::{CATALOGUE, OUT_OF_SCOPE};
 use serde::Serialize;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One line of a scan.
 #[derive(Clone, Debug, Serialize)]
@@ -24,12 +25,14 @@ pub struct Scan {
 
 /// Probes every source of the catalogue for availability; takes no samples.
 #[must_use]
-pub fn scan() -> Scan {
-    let look = |make: &crate::sources::Maker| {
-        let source = make();
-        Scanned { info: source.info(), availability: source.availability(), credit: source.credit() }
+pub fn scan(equipment: &Equipment) -> Scan {
+    let look = |(name, _): &(&str, crate::sources::Maker)| {
+        let source = equipment.spec(name).ok()?.build();
+        let availability = equipment.availability(name).ok()?;
+        Some(Scanned { info: source.info(), availability, credit: source.credit() })
     };
-    Scan { sources: CATALOGUE.iter().map(|(_, make)| look(make)).collect(), out_of_scope: OUT_OF_SCOPE }
+    // The catalogue's own names are known, so nothing is left out.
+    Scan { sources: CATALOGUE.iter().filter_map(look).collect(), out_of_scope: OUT_OF_SCOPE }
 }
 
 /// What a probe found.
@@ -53,11 +56,34 @@ pub struct Probe {
     pub head: Vec<u64>,
 }
 
-/// Draws `count` samples and looks at them.
-pub fn probe(source: &mut dyn Source, count: usize) -> Result<Probe, SourceError> {
+/// How thorough a probe is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Profile {
+    pub samples: usize,
+    /// A slow source is looked at with what it gave in this time.
+    pub patience: Duration,
+}
+
+impl Profile {
+    /// Every profile with the name it is chosen by.
+    pub const NAMES: [(&'static str, Profile); 3] = [
+        ("quick", Profile { samples: 2_000, patience: Duration::from_millis(100) }),
+        ("standard", Profile { samples: 20_000, patience: Duration::from_millis(500) }),
+        ("deep", Profile { samples: 200_000, patience: Duration::from_secs(5) }),
+    ];
+
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Profile> {
+        Profile::NAMES.iter().find(|(known, _)| *known == name).map(|(_, profile)| *profile)
+    }
+}
+
+/// Draws samples and looks at them.
+pub fn probe(source: &mut dyn Source, profile: Profile) -> Result<Probe, SourceError> {
+    let count = profile.samples.max(1);
     let mut samples = Samples::default();
     let start = Instant::now();
-    while samples.len() < count {
+    while samples.len() < count && (samples.is_empty() || start.elapsed() < profile.patience) {
         let left = count - samples.len();
         source.collect(&mut samples, left.min(source.info().burst.max(64)))?;
     }
@@ -112,6 +138,11 @@ impl RankBy {
     pub const NAMES: [(&'static str, RankBy); 3] =
         [("balanced", RankBy::Balanced), ("min-entropy", RankBy::MinEntropy), ("throughput", RankBy::Throughput)];
 
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<RankBy> {
+        RankBy::NAMES.iter().find(|(known, _)| *known == name).map(|(_, rank)| *rank)
+    }
+
     fn score(self, probe: &Probe) -> f64 {
         match self {
             RankBy::Balanced => probe.most_common_value * probe.samples_per_second,
@@ -133,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_scan_names_every_source_and_what_is_out_of_scope() {
-        let scan = scan();
+        let scan = scan(&Equipment::default());
         assert_eq!(scan.sources.len(), CATALOGUE.len());
         let state = |name: &str| {
             let found = scan.sources.iter().find(|s| s.info.name == name);
@@ -143,14 +174,14 @@ mod tests {
         assert!(matches!(state("dns"), Availability::Off(_)));
         assert!(scan.out_of_scope.iter().any(|(name, _)| *name == "audio"));
         let json = serde_json::to_value(&scan).expect("serializable");
-        assert_eq!(json["sources"][0]["name"], "cache");
+        assert_eq!(json["sources"][0]["name"], "atecc608a");
     }
 
     #[test]
     fn a_probe_measures_and_probes_are_ranked() {
         let probe_of = |name| {
             let mut source = maker(name).expect("known")();
-            probe(&mut *source, 4000).expect("samples")
+            probe(&mut *source, Profile { samples: 4000, patience: Duration::MAX }).expect("samples")
         };
         let os = probe_of("os");
         assert!(os.shannon > 7.9 && os.most_common_value > 6.0 && os.alarm.is_none());
@@ -158,5 +189,9 @@ mod tests {
         let mut probes = vec![probe_of("clock"), os];
         rank(&mut probes, RankBy::MinEntropy);
         assert_eq!(probes[0].name, "os");
+        let mut os = maker("os").expect("known")();
+        let hasty = Profile { samples: usize::MAX, patience: Duration::ZERO };
+        let burst = probe(&mut *os, hasty).expect("one draw").samples;
+        assert!(burst > 0, "at least one draw, however hasty");
     }
 }

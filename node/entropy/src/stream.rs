@@ -41,6 +41,12 @@ impl SourceStream {
         SourceStream { source, health, conditioner, waiting: VecDeque::new() }
     }
 
+    /// The source's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.source.info().name
+    }
+
     /// Fills `out`; takes as many samples as that needs. The samples of the start-up test
     /// are not given out.
     pub fn read(&mut self, out: &mut [u8]) -> Result<(), StreamError> {

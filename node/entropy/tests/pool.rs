@@ -103,6 +103,8 @@ fn injected_bytes_join_one_contribution_and_count_nothing() {
     let pool = pool.expect("started");
     let plain = pool.contribution(PATIENCE).expect("a contribution");
     pool.inject(b"dice: 4 1 6");
+    let block = pool.block(PATIENCE).expect("a block");
+    assert_eq!((block.report.injected, *block.bytes), (0, *plain.bytes), "a block leaves it for the contribution");
     let injected = pool.contribution(PATIENCE).expect("a contribution");
     let after = pool.contribution(PATIENCE).expect("a contribution");
     assert_eq!(injected.report.injected, 11);

@@ -7,8 +7,10 @@ use crate::source::{Availability, Category, Credit, Info, Samples, Source, Sourc
 use crate::sources::os_fill;
 use crate::worker::SourceSpec;
 use embedded_hal::delay::DelayNs;
-use embedded_hal::i2c::{ErrorKind, I2c};
+use embedded_hal::i2c::{Error, ErrorKind, ErrorType, I2c, Operation};
+use linux_embedded_hal::I2cdev;
 use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
@@ -73,7 +75,46 @@ impl<I: I2c + Send, D: DelayNs + Send> Chip for Driver<I, D> {
 #[derive(Clone)]
 pub struct Device {
     chip: Arc<Mutex<Box<dyn Chip>>>,
+    bus: Option<Arc<Path>>,
     emulated: bool,
+}
+
+/// The bus that a Raspberry Pi has on its header.
+pub const DEFAULT_BUS: u8 = 1;
+
+/// A bus of the machine, opened when it is first used and anew after an error: it and the
+/// chip on it may come later than the node, and go.
+struct LazyBus {
+    path: PathBuf,
+    open: Option<I2cdev>,
+}
+
+#[derive(Debug)]
+struct BusError(ErrorKind);
+
+impl Error for BusError {
+    fn kind(&self) -> ErrorKind {
+        self.0
+    }
+}
+
+impl ErrorType for LazyBus {
+    type Error = BusError;
+}
+
+impl I2c for LazyBus {
+    fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), BusError> {
+        let bus = match self.open {
+            Some(ref mut bus) => bus,
+            None => self.open.insert(I2cdev::new(&self.path).map_err(|_| BusError(ErrorKind::Bus))?),
+        };
+        let done = bus.transaction(address, operations).map_err(|error| BusError(error.kind()));
+        // A chip that does not acknowledge is asleep or busy, and says nothing about the bus.
+        if done.as_ref().is_err_and(|error| !matches!(error.0, ErrorKind::NoAcknowledge(_))) {
+            self.open = None;
+        }
+        done
+    }
 }
 
 /// What is known about a chip.
@@ -88,17 +129,18 @@ pub struct DeviceStatus {
 }
 
 impl Device {
-    /// Opens `/dev/i2c-<bus>`. The chip itself may be absent and may come later.
-    pub fn open(bus: u8) -> Result<Device, AteccError> {
-        let path = format!("/dev/i2c-{bus}");
-        let bus = linux_embedded_hal::I2cdev::new(path).map_err(|_| AteccError::Bus(ErrorKind::Other))?;
-        Ok(Device::on(bus, linux_embedded_hal::Delay))
+    /// The chip on `/dev/i2c-<bus>`, which is opened when it is first needed.
+    #[must_use]
+    pub fn open(bus: u8) -> Device {
+        let path = PathBuf::from(format!("/dev/i2c-{bus}"));
+        let bus = Some(Arc::from(path.as_path()));
+        Device { bus, ..Device::on(LazyBus { path, open: None }, linux_embedded_hal::Delay) }
     }
 
     /// A chip on any bus.
     pub fn on(bus: impl I2c + Send + 'static, delay: impl DelayNs + Send + 'static) -> Device {
         let chip: Box<dyn Chip> = Box::new(Driver::new(bus, delay));
-        Device { chip: Arc::new(Mutex::new(chip)), emulated: false }
+        Device { chip: Arc::new(Mutex::new(chip)), bus: None, emulated: false }
     }
 
     /// An emulated chip in real time, with the operating system's generator inside. It is
@@ -116,6 +158,35 @@ impl Device {
     fn lock(&self) -> MutexGuard<'_, Box<dyn Chip>> {
         // Every operation wakes the chip anew, so an interrupted one leaves nothing behind.
         self.chip.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[must_use]
+    pub fn is_emulated(&self) -> bool {
+        self.emulated
+    }
+
+    /// Whether the bus is there and the chip on it answers and is locked.
+    #[must_use]
+    pub fn presence(&self) -> Availability {
+        let bus = self.bus_presence();
+        if !bus.is_available() {
+            return bus;
+        }
+        match self.locks() {
+            Ok(locks) if locks.config => Availability::Available,
+            Ok(_) => Availability::Absent(AteccError::Unlocked.to_string()),
+            Err(error) => Availability::Absent(error.to_string()),
+        }
+    }
+
+    fn bus_presence(&self) -> Availability {
+        match self.bus.as_deref().map(std::fs::metadata) {
+            Some(Err(error)) => {
+                let bus = self.bus.as_deref().unwrap_or(Path::new("")).display().to_string();
+                Availability::Absent(format!("{bus}: {error}"))
+            }
+            _ => Availability::Available,
+        }
     }
 
     pub fn random(&self) -> Result<Zeroizing<[u8; 32]>, AteccError> {
@@ -167,7 +238,7 @@ impl Device {
     pub fn source(&self) -> SourceSpec {
         let device = self.clone();
         let name = if self.emulated { EMULATED.name } else { INFO.name };
-        SourceSpec::custom(name, move || Box::new(AteccSource(device.clone())))
+        SourceSpec::custom(name, move || Box::new(AteccSource::new(device.clone())))
     }
 }
 
@@ -181,15 +252,22 @@ impl std::fmt::Debug for Device {
 #[derive(Debug)]
 pub struct AteccSource(Device);
 
+impl AteccSource {
+    #[must_use]
+    pub fn new(device: Device) -> AteccSource {
+        AteccSource(device)
+    }
+}
+
 impl Source for AteccSource {
     fn info(&self) -> &'static Info {
         if self.0.emulated { &EMULATED } else { &INFO }
     }
 
-    /// Always: whether a chip answers is found out by each draw, so that one that is plugged
-    /// in later is used.
+    /// Only of the bus: whether a chip answers is found out by each draw, so that one that is
+    /// plugged in later is used.
     fn availability(&self) -> Availability {
-        Availability::Available
+        self.0.bus_presence()
     }
 
     fn credit(&self) -> Credit {

@@ -96,8 +96,11 @@ struct Chip {
     pending: Option<(u64, Vec<u8>)>,
     sha: Option<Sha256>,
     faults: VecDeque<Fault>,
-    written: Vec<Vec<u8>>,
+    written: VecDeque<Vec<u8>>,
 }
+
+/// How many writes are remembered.
+const REMEMBERED: usize = 64;
 
 /// A handle on the emulated chip; clones are the same chip.
 #[derive(Clone)]
@@ -118,7 +121,7 @@ impl Emulator {
             pending: None,
             sha: None,
             faults: VecDeque::new(),
-            written: Vec::new(),
+            written: VecDeque::new(),
         };
         Emulator { chip: Arc::new(Mutex::new(chip)) }
     }
@@ -141,10 +144,10 @@ impl Emulator {
         });
     }
 
-    /// Everything written to the chip's address since the last call.
+    /// The last writes to the chip's address since the last call, at most 64.
     #[must_use]
     pub fn take_written(&self) -> Vec<Vec<u8>> {
-        self.with(|chip| std::mem::take(&mut chip.written))
+        self.with(|chip| std::mem::take(&mut chip.written)).into()
     }
 }
 
@@ -194,7 +197,10 @@ impl Chip {
         if address != ADDRESS || !self.is_awake() {
             return Err(Nak);
         }
-        self.written.push(bytes.to_vec());
+        if self.written.len() == REMEMBERED {
+            self.written.pop_front();
+        }
+        self.written.push_back(bytes.to_vec());
         match bytes.split_first() {
             Some((&word::COMMAND, packet)) => self.command(packet),
             Some((&word::RESET, _)) => self.pending = None,

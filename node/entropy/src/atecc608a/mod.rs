@@ -14,8 +14,8 @@ pub mod driver;
 pub mod emulator;
 pub mod packet;
 
-pub use device::{AteccSource, Device, DeviceStatus};
-pub use driver::{Driver, LockConfirmation, Locks, SelfTests};
+pub use device::{AteccSource, DEFAULT_BUS, Device, DeviceStatus};
+pub use driver::{Driver, LOCK_PHRASE, LockConfirmation, Locks, SelfTests};
 pub use emulator::{Emulator, Fault};
 pub use packet::Status;
 

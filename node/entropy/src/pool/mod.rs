@@ -118,10 +118,18 @@ impl EntropyPool {
         deadline: Duration,
         peers: &[&[u8]],
     ) -> Result<ContributionReport, PoolError> {
-        let result = self.core.mixed(out, deadline, peers);
+        let result = self.core.mixed(out, deadline, peers, true);
         let counter = if result.is_ok() { &self.core.contributions } else { &self.core.refused };
         counter.fetch_add(1, Ordering::Relaxed);
         result
+    }
+
+    /// 32 bytes mixed from all workers, for others: what a user injected stays for the next
+    /// contribution, no peer is asked, and it is not counted as a contribution.
+    pub fn block(&self, deadline: Duration) -> Result<Contribution, PoolError> {
+        let mut bytes = Zeroizing::new([0u8; 32]);
+        let report = self.core.mixed(&mut *bytes, deadline, &[], false)?;
+        Ok(Contribution { bytes, report })
     }
 
     /// Adds a user's bytes to the next contribution. They count nothing.
@@ -152,7 +160,13 @@ impl EntropyPool {
 }
 
 impl Core {
-    fn mixed(&self, out: &mut [u8], deadline: Duration, peers: &[&[u8]]) -> Result<ContributionReport, PoolError> {
+    fn mixed(
+        &self,
+        out: &mut [u8],
+        deadline: Duration,
+        peers: &[&[u8]],
+        with_injected: bool,
+    ) -> Result<ContributionReport, PoolError> {
         if out.is_empty() || out.len() > mix::MAX_OUTPUT {
             return Err(MixError::Output { length: out.len() }.into());
         }
@@ -174,7 +188,7 @@ impl Core {
         // Workers stay below the peers and the peers below the two special frames.
         parts.extend((PEERS..FALLBACK).zip(peers).map(|(index, bytes)| Part { index, bytes }));
         parts.sort_by_key(|part| part.index);
-        let injected = self.take_injected();
+        let injected = if with_injected { self.take_injected() } else { None };
         if let Some((digest, count)) = &injected {
             report.injected = *count;
             parts.push(Part { index: INJECTED, bytes: &**digest });

@@ -65,6 +65,12 @@ impl SourceSpec {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// A fresh instance outside any worker.
+    #[must_use]
+    pub fn build(&self) -> Box<dyn Source> {
+        (self.make)()
+    }
 }
 
 impl std::fmt::Debug for SourceSpec {
