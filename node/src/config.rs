@@ -14,10 +14,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use beacon_entropy::atecc608a::{DEFAULT_BUS, Device};
+use beacon_entropy::equipment::{CHIP, Equipment};
+use beacon_entropy::fortuna::Settings;
 use beacon_entropy::pool::PoolConfig;
 use beacon_entropy::sources::UnknownSource;
-use beacon_entropy::worker::{SourceSpec, WorkerSpec};
+use beacon_entropy::worker::WorkerSpec;
 use beacon_spec::hash::Digest32;
+use beacon_spec::keys::IdentityKey;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use error::ConfigError;
@@ -40,14 +44,18 @@ pub struct Config {
     pub peers: Vec<String>,
     /// The public, read-only HTTP listener.
     pub http: Listener,
-    /// The local HTTP listener: status and administration, loopback only.
+    /// The local HTTP listener: private randomness, status and administration. On the loopback, or with a token.
     pub local_http: Listener,
+    /// The file that holds the token of the local listener; relative to the home. Without it none is asked for.
+    pub local_token_file: Option<PathBuf>,
     /// The database; relative to the home.
     pub data_dir: PathBuf,
     /// For how many rounds transcripts are kept.
     pub transcripts_keep: Keep,
     pub log: LogConfig,
     pub entropy: EntropyConfig,
+    pub services: ServicesConfig,
+    pub cluster: ClusterConfig,
     pub limits: LimitsConfig,
 }
 
@@ -77,6 +85,52 @@ pub enum LogFormat {
 pub struct EntropyConfig {
     /// One list of sources a worker: names of built-in sources, or `file:PATH`.
     pub workers: Vec<Vec<String>>,
+    /// What the source `dns` may time; no other server is contacted.
+    #[serde(deserialize_with = "sockets")]
+    pub dns_servers: Vec<SocketAddr>,
+    /// What the source `tcp` may time; no other host is contacted.
+    #[serde(deserialize_with = "sockets")]
+    pub tcp_hosts: Vec<SocketAddr>,
+    /// The bus that the source `atecc608a` is on.
+    pub i2c_bus: u8,
+}
+
+/// Private randomness on the local listener.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServicesConfig {
+    /// Blocks of 32 bytes that each queue holds.
+    pub trng_queue_size: u64,
+    pub fortuna_queue_size: u64,
+    /// Whether what is read from a queue leaves it. If not, every asker gets the same bytes.
+    pub delete_on_consumption: bool,
+    /// Time between two blocks for the queue `trng`.
+    pub hash_interval_ms: u64,
+    /// Time between two fillings of the queue `fortuna`.
+    pub process_interval_ms: u64,
+    /// Blocks that Fortuna gives for each seed.
+    pub amplification_factor: usize,
+    /// Seeds of each filling.
+    pub seed_count: usize,
+    /// Whether raw samples of single sources are given out.
+    pub raw: bool,
+    /// Origins whose pages may read from the local listener, such as `http://localhost:3000`.
+    #[serde(deserialize_with = "one_or_many")]
+    pub cors: Vec<String>,
+}
+
+/// Peers that give each other private random bytes. All off unless switched on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterConfig {
+    /// Their identities. Their addresses are those under `peers`, or the committee's.
+    pub peers: Vec<IdentityKey>,
+    /// Whether this node draws from them, and mixes what they give with its own.
+    pub draw: bool,
+    /// Whether they may draw from this node.
+    pub serve: bool,
+    /// Draws of 32 bytes that each of them gets in a minute.
+    pub quota: u32,
 }
 
 /// Bounds on what strangers may occupy (see [`NetworkLimits`]).
@@ -93,6 +147,7 @@ pub struct LimitsConfig {
 impl Default for Config {
     fn default() -> Self {
         let limits = NetworkLimits::default();
+        let fortuna = Settings::default();
         let worker = |names: [&str; 2]| names.map(String::from).to_vec();
         Config {
             chain: None,
@@ -100,12 +155,28 @@ impl Default for Config {
             peers: Vec::new(),
             http: Listener(Some(SocketAddr::from(([127, 0, 0, 1], 8080)))),
             local_http: Listener(Some(SocketAddr::from(([127, 0, 0, 1], 8081)))),
+            local_token_file: None,
             data_dir: "data".into(),
             transcripts_keep: Keep::Rounds(100_000),
             log: LogConfig { level: DEFAULT_LOG.into(), format: LogFormat::Text },
             entropy: EntropyConfig {
                 workers: vec![worker(["os", "sleep"]), worker(["os", "pipe"]), worker(["os", "page-fault"])],
+                dns_servers: Vec::new(),
+                tcp_hosts: Vec::new(),
+                i2c_bus: DEFAULT_BUS,
             },
+            services: ServicesConfig {
+                trng_queue_size: 100,
+                fortuna_queue_size: 100,
+                delete_on_consumption: true,
+                hash_interval_ms: 1000,
+                process_interval_ms: fortuna.process_interval_ms,
+                amplification_factor: fortuna.amplification_factor,
+                seed_count: fortuna.seed_count,
+                raw: false,
+                cors: Vec::new(),
+            },
+            cluster: ClusterConfig { quota: 60, ..ClusterConfig::default() },
             limits: LimitsConfig {
                 strangers: limits.strangers,
                 strangers_per_address: limits.strangers_per_address,
@@ -118,14 +189,20 @@ impl Default for Config {
 }
 
 impl EntropyConfig {
-    /// The pool that the workers make.
-    pub fn pool(&self) -> Result<PoolConfig, UnknownSource> {
-        let source = |name: &String| match name.strip_prefix("file:") {
-            Some(path) => Ok(SourceSpec::file(path)),
-            None => SourceSpec::named(name),
+    /// What the sources need, with an emulated chip or the one on the bus.
+    pub fn equipment(&self, emulate_chip: bool) -> Equipment {
+        let chip = if emulate_chip { Device::emulated(true).0 } else { Device::open(self.i2c_bus) };
+        Equipment { dns: self.dns_servers.clone(), tcp: self.tcp_hosts.clone(), chip }
+    }
+
+    /// The pool that the workers make. An emulated chip gets a worker of its own if none names it.
+    pub fn pool(&self, equipment: &Equipment) -> Result<PoolConfig, UnknownSource> {
+        let named = self.workers.iter().flatten().any(|name| name == CHIP);
+        let chip = (equipment.chip.is_emulated() && !named).then(|| vec!["os".to_owned(), CHIP.to_owned()]);
+        let worker = |names: &Vec<String>| {
+            names.iter().map(|name| equipment.spec(name)).collect::<Result<Vec<_>, _>>().map(WorkerSpec::new)
         };
-        let worker = |names: &Vec<String>| names.iter().map(source).collect::<Result<Vec<_>, _>>().map(WorkerSpec::new);
-        let workers = self.workers.iter().map(worker).collect::<Result<Vec<_>, _>>()?;
+        let workers = self.workers.iter().chain(&chip).map(worker).collect::<Result<Vec<_>, _>>()?;
         Ok(PoolConfig { workers, ..PoolConfig::default() })
     }
 }
@@ -249,4 +326,13 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
         Either::Many(many) => many,
         Either::One(one) => one.split(',').map(str::trim).filter(|s| !s.is_empty()).map(String::from).collect(),
     })
+}
+
+/// Socket addresses, written as a list or as one string.
+fn sockets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
+    let parse = |text: &String| {
+        let bad = |_| de::Error::custom(format!("{text:?} is no address with a port, such as 192.0.2.1:53"));
+        text.parse().map_err(bad)
+    };
+    one_or_many(deserializer)?.iter().map(parse).collect()
 }

@@ -7,6 +7,8 @@ mod http;
 mod keystore;
 mod metrics;
 mod network;
+mod quality;
+mod services;
 mod shell;
 mod store;
 

@@ -10,6 +10,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::store::QueueStatus;
+
 type Label = [(&'static str, String); 1];
 type Labels = [(&'static str, String); 2];
 type Seconds = Gauge<f64, AtomicU64>;
@@ -39,10 +41,12 @@ pub struct Metrics {
     persist_waiting: Gauge,
     entropy: Histogram,
     entropy_workers: Family<Label, Gauge>,
+    entropy_sources: Family<Label, Gauge>,
     requests: Family<Label, Counter>,
     missing_transcripts: Gauge,
     http_requests: Family<Labels, Counter>,
     subscribers: Gauge,
+    queues: Family<Labels, Gauge>,
 }
 
 /// From a tenth of a millisecond to about half a minute.
@@ -76,10 +80,12 @@ impl Metrics {
             persist_waiting: Gauge::default(),
             entropy: durations(),
             entropy_workers: Family::default(),
+            entropy_sources: Family::default(),
             requests: Family::default(),
             missing_transcripts: Gauge::default(),
             http_requests: Family::default(),
             subscribers: Gauge::default(),
+            queues: Family::default(),
         };
         let software = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("software", "The running program", software);
@@ -123,8 +129,10 @@ impl Metrics {
         r.register("persist_waiting", "Batches handed to the store and not reported yet", self.persist_waiting.clone());
         r.register("entropy_seconds", "Time to gather 32 mixed bytes", self.entropy.clone());
         r.register("entropy_workers", "Entropy workers by state", self.entropy_workers.clone());
+        r.register("entropy_sources", "Entropy sources of all workers by state", self.entropy_sources.clone());
         r.register("requests", "Requests to peers by result", self.requests.clone());
         r.register("http_requests", "HTTP requests by route and status", self.http_requests.clone());
+        r.register("queue_blocks", "Blocks of private randomness by queue and count", self.queues.clone());
         r.register("http_subscribers", "Subscribers of the stream", self.subscribers.clone());
     }
 
@@ -206,6 +214,10 @@ impl Metrics {
         self.entropy_workers.get_or_create(&[("state", state.to_owned())]).set(gauge(count as u64));
     }
 
+    pub fn entropy_sources(&self, state: &'static str, count: usize) {
+        self.entropy_sources.get_or_create(&[("state", state.to_owned())]).set(gauge(count as u64));
+    }
+
     /// A request to a peer ended: `answered`, `empty`, `bad`, `failed`.
     pub fn request(&self, result: &'static str) {
         self.requests.get_or_create(&[("result", result.to_owned())]).inc();
@@ -213,6 +225,18 @@ impl Metrics {
 
     pub fn http_request(&self, route: &str, status: u16) {
         self.http_requests.get_or_create(&[("route", route.to_owned()), ("status", status.to_string())]).inc();
+    }
+
+    pub fn queue(&self, name: &'static str, status: &QueueStatus) {
+        for (count, value) in [
+            ("current", status.queue_current),
+            ("capacity", status.queue_capacity),
+            ("consumed", status.consumed_count),
+            ("unconsumed", status.unconsumed_count),
+            ("dropped", status.queue_dropped),
+        ] {
+            self.queues.get_or_create(&[("queue", name.to_owned()), ("count", count.to_owned())]).set(gauge(value));
+        }
     }
 
     pub fn subscribers(&self, count: usize) {

@@ -6,6 +6,7 @@
 mod committee;
 mod documents;
 mod draft;
+mod entropy;
 mod failure;
 mod fetch;
 mod home;
@@ -68,6 +69,8 @@ enum Command {
     },
     Run(run::Arguments),
     Status(status::Arguments),
+    /// This machine's randomness: sources, streams, recordings, the chip.
+    Entropy(entropy::Arguments),
 }
 
 #[derive(Subcommand)]
@@ -86,6 +89,7 @@ pub fn run() -> ExitCode {
         Command::Committee { command } => membership::run(&command),
         Command::Run(arguments) => run::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Entropy(arguments) => entropy::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::home::Home;
 use super::{init, logs};
 use crate::config::{Config, Layers, LogFormat};
+use crate::http::Token;
 use crate::keystore::KeyStore;
 
 const AFTER: &str = "\
@@ -32,6 +33,9 @@ pub(super) struct Arguments {
     /// How logs look, whatever the configuration says
     #[arg(long, value_enum)]
     log_format: Option<LogFormat>,
+    /// Use an emulated ATECC608A, as one more source that is credited nothing
+    #[arg(long)]
+    emulate_atecc608a: bool,
     /// For tests of recovery: deal and vote, but never open. Harms the network
     #[arg(long)]
     unsafe_withhold_openings: bool,
@@ -46,6 +50,12 @@ pub struct Prepared {
     pub identity: IdentityKey,
     pub member: bool,
     pub withhold_openings: bool,
+    /// Whether the chip is an emulated one.
+    pub emulate_chip: bool,
+    /// The node's directory.
+    pub home: PathBuf,
+    /// What requests to the local listener must show.
+    pub token: Option<Token>,
     /// Where openings that are withheld on purpose are noted, one JSON object a line.
     pub withheld_file: PathBuf,
 }
@@ -95,7 +105,10 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
     Ok(Prepared {
         identity: keys.identity(),
         withhold_openings: arguments.unsafe_withhold_openings,
+        emulate_chip: arguments.emulate_atecc608a,
         withheld_file: home.resolve("withheld.jsonl".as_ref()),
+        home: home.resolve("".as_ref()),
+        token: home.token(&config)?,
         config,
         keys,
         sealed,

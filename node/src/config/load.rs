@@ -15,6 +15,20 @@ const PREFIX: &str = "BEACON_";
 /// Variables with the prefix that other parts of the software read.
 const OTHERS: &[&str] = &["BEACON_HOME", "BEACON_SEAL_KEY", "BEACON_URL"];
 
+/// Lokey's names of settings, which work under the same prefix, and the keys they stand for.
+const FORMER: &[(&str, &str)] = &[
+    ("BEACON_AMPLIFICATION_FACTOR", "services.amplification_factor"),
+    ("BEACON_DB_PATH", "data_dir"),
+    ("BEACON_FORTUNA_POLL_INTERVAL_MS", "services.process_interval_ms"),
+    ("BEACON_FORTUNA_QUEUE_SIZE", "services.fortuna_queue_size"),
+    ("BEACON_HASH_INTERVAL_MS", "services.hash_interval_ms"),
+    ("BEACON_I2C_BUS_NUMBER", "entropy.i2c_bus"),
+    ("BEACON_PROCESS_INTERVAL_MS", "services.process_interval_ms"),
+    ("BEACON_SEED_COUNT", "services.seed_count"),
+    ("BEACON_TRNG_POLL_INTERVAL_MS", "services.hash_interval_ms"),
+    ("BEACON_TRNG_QUEUE_SIZE", "services.trng_queue_size"),
+];
+
 /// What a configuration is made of, the weakest first.
 #[derive(Default)]
 pub struct Layers {
@@ -108,7 +122,11 @@ impl Provider for Variable {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let key = self.name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
+        let former = FORMER.iter().find(|(name, _)| *name == self.name);
+        let key = former.map_or_else(
+            || self.name[PREFIX.len()..].to_ascii_lowercase().replace("__", "."),
+            |(_, key)| (*key).to_owned(),
+        );
         let Ok(value) = self.value.parse::<Value>();
         let dict = figment::util::nest(&key, value).into_dict().unwrap_or_default();
         Ok(Profile::Default.collect(dict))
@@ -144,6 +162,7 @@ fn judge(config: &Config) -> Result<(), Complaint> {
     judge_addresses("peers", &config.peers)?;
     judge_listeners(config)?;
     judge_entropy(config)?;
+    judge_services(config)?;
     judge_log(config)?;
     if config.data_dir.as_os_str().is_empty() {
         complain("data_dir", "the path is empty".into(), "write a directory, such as \"data\"")?;
@@ -182,9 +201,10 @@ fn judge_addresses(key: &'static str, addresses: &[String]) -> Result<(), Compla
 
 fn judge_listeners(config: &Config) -> Result<(), Complaint> {
     let (Listener(http), Listener(local)) = (config.http, config.local_http);
-    if let Some(address) = local.filter(|address| !address.ip().is_loopback()) {
-        let problem = format!("{address} is not on the loopback, and this listener may administer the node");
-        complain("local_http", problem, "write 127.0.0.1:PORT or [::1]:PORT, or \"off\"")?;
+    let open = local.filter(|address| !address.ip().is_loopback() && config.local_token_file.is_none());
+    if let Some(address) = open {
+        let problem = format!("{address} is not on the loopback, and this listener gives out secrets");
+        complain("local_http", problem, "write 127.0.0.1:PORT or [::1]:PORT, or \"off\"; or set local_token_file")?;
     }
     if let (Some(public), Some(local)) = (http, local)
         && public.port() == local.port()
@@ -207,13 +227,39 @@ fn judge_entropy(config: &Config) -> Result<(), Complaint> {
     if workers.len() > 64 {
         complain(KEY, format!("{} workers are too many", workers.len()), "write 64 or fewer")?;
     }
-    match config.entropy.pool() {
+    match config.entropy.pool(&config.entropy.equipment(false)) {
         Ok(_) => Ok(()),
         Err(unknown) => {
             let names: Vec<&str> = beacon_entropy::sources::CATALOGUE.iter().map(|(name, _)| *name).collect();
             complain(KEY, unknown.to_string(), &format!("sources are {}, and file:PATH", names.join(", ")))
         }
     }
+}
+
+fn judge_services(config: &Config) -> Result<(), Complaint> {
+    let services = &config.services;
+    let size = |key, size: u64| match crate::store::CAPACITY.contains(&size) {
+        true => Ok(()),
+        false => complain(key, format!("{size} is no size of a queue"), "write 10 to 1000000"),
+    };
+    size("services.trng_queue_size", services.trng_queue_size)?;
+    size("services.fortuna_queue_size", services.fortuna_queue_size)?;
+    let within = |key, value: u64, most: u64| match (1..=most).contains(&value) {
+        true => Ok(()),
+        false => complain(key, format!("{value} is out of range"), &format!("write 1 to {most}")),
+    };
+    within("services.hash_interval_ms", services.hash_interval_ms, 86_400_000)?;
+    within("services.process_interval_ms", services.process_interval_ms, 86_400_000)?;
+    within("services.seed_count", services.seed_count as u64, 32)?;
+    within("services.amplification_factor", services.amplification_factor as u64, 1000)?;
+    for origin in &services.cors {
+        let bare = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        if bare.is_none_or(|host| host.is_empty() || host.contains(['/', '*', ' '])) {
+            let remedy = "write scheme and host as a browser sends them: https://example.org, http://localhost:3000";
+            complain("services.cors", format!("{origin:?} is no web origin"), remedy)?;
+        }
+    }
+    Ok(())
 }
 
 fn judge_log(config: &Config) -> Result<(), Complaint> {

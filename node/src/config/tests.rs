@@ -60,6 +60,7 @@ fn variables_carry_lists_and_words() {
         ("BEACON_HTTP", "off"),
         ("BEACON_TRANSCRIPTS_KEEP", "all"),
         ("BEACON_ENTROPY__WORKERS", "[[\"os\"], [\"file:/tmp/x\", \"sleep\"]]"),
+        ("BEACON_ENTROPY__DNS_SERVERS", "127.0.0.1:53, [::1]:53"),
         ("BEACON_SEAL_KEY", "is for the key store"),
     ];
     let config = load("transcripts_keep = 5", &environment).unwrap();
@@ -67,7 +68,42 @@ fn variables_carry_lists_and_words() {
     assert_eq!(config.listen, ["/ip4/127.0.0.1/tcp/1", "/ip6/::1/udp/1/quic-v1"]);
     assert_eq!(config.peers, ["/dns/beacon.example/tcp/7700"]);
     assert_eq!((config.http, config.transcripts_keep), (Listener(None), Keep::All));
-    assert_eq!(config.entropy.pool().unwrap().workers.len(), 2);
+    let workers = |emulate| config.entropy.pool(&config.entropy.equipment(emulate)).unwrap().workers.len();
+    assert_eq!((workers(false), workers(true)), (2, 3));
+    assert_eq!(config.entropy.dns_servers, ["127.0.0.1:53".parse().unwrap(), "[::1]:53".parse().unwrap()]);
+}
+
+#[test]
+fn former_names_of_settings_still_work() {
+    let environment = [
+        ("BEACON_TRNG_QUEUE_SIZE", "500"),
+        ("BEACON_FORTUNA_QUEUE_SIZE", "600"),
+        ("BEACON_HASH_INTERVAL_MS", "50"),
+        ("BEACON_AMPLIFICATION_FACTOR", "8"),
+        ("BEACON_SEED_COUNT", "2"),
+        ("BEACON_I2C_BUS_NUMBER", "4"),
+    ];
+    let config = load("", &environment).unwrap();
+    let services = &config.services;
+    assert_eq!((services.trng_queue_size, services.fortuna_queue_size, services.hash_interval_ms), (500, 600, 50));
+    assert_eq!((services.amplification_factor, services.seed_count, config.entropy.i2c_bus), (8, 2, 4));
+}
+
+#[test]
+fn a_cluster_names_identities_and_is_off() {
+    assert!(!Config::default().cluster.draw && !Config::default().cluster.serve);
+    let text = format!("[cluster]\npeers = ['{}']\ndraw = true\nquota = 5", "07".repeat(32));
+    let config = load(&text, &[]).unwrap();
+    assert_eq!((config.cluster.peers[0].0, config.cluster.quota), ([7; 32], 5));
+    assert_eq!(load(&template(&config), &[]).unwrap(), config);
+    refused("[cluster]\npeers = ['xyz']", &[], &["key cluster.peers"]);
+}
+
+#[test]
+fn off_the_loopback_the_local_listener_needs_a_token() {
+    let config = load("local_http = '0.0.0.0:1'\nlocal_token_file = 'token'", &[]).unwrap();
+    assert_eq!(config.local_token_file, Some("token".into()));
+    assert_eq!(load(&template(&config), &[]).unwrap(), config);
 }
 
 #[test]
@@ -90,8 +126,12 @@ fn complaints_name_place_key_value_and_remedy() {
     refused("listen = ['127.0.0.1:7700']", &[], &["key listen", "127.0.0.1:7700", "/ip4/192.0.2.1/tcp/7700"]);
     refused("", &[("BEACON_PEERS", "/ip4/1.2.3.4/tcp/x")], &["environment variable BEACON_PEERS", "key peers"]);
     refused("local_http = '0.0.0.0:1'", &[], &["key local_http", "0.0.0.0:1", "loopback", "127.0.0.1:PORT"]);
+    refused("[services]\ntrng_queue_size = 9", &[], &["key services.trng_queue_size", "9", "10 to 1000000"]);
+    refused("[services]\nseed_count = 0", &[], &["key services.seed_count", "0", "1 to 32"]);
+    refused("[services]\ncors = ['*']", &[], &["key services.cors", "\"*\"", "http://localhost:3000"]);
     refused("http = '0.0.0.0:8081'", &[], &["key local_http", "127.0.0.1:8081", "different ports"]);
     refused("[entropy]\nworkers = [['oss']]", &[], &["key entropy.workers", "\"oss\"", "\"os\"", "page-fault"]);
+    refused("[entropy]\ntcp_hosts = ['x']", &[], &["key entropy.tcp_hosts", "\"x\"", "192.0.2.1:53"]);
     refused("[entropy]\nworkers = []", &[], &["key entropy.workers", "at least one"]);
     refused("[limits]\nhandshakes = 0", &[], &["key limits.handshakes", "0", "1 or more"]);
     refused("chain = 'ab'", &[], &["config.toml", "key chain", "bad-hex"]);

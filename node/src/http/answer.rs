@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::store::StoreError;
 
 pub(super) const BINARY: &str = "application/octet-stream";
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// Why a request has no answer.
 #[derive(Debug)]
@@ -27,7 +27,20 @@ pub(super) enum Refusal {
     NoSuchRound,
     NoSuchEpoch(u64),
     NoSuchPath,
+    UnknownChain,
     OnlyGet,
+    WrongMethod,
+    /// A page of another origin asks.
+    Origin,
+    /// The listener was reached under a name that is not the loopback's.
+    Host,
+    Unauthorized,
+    /// Raw samples are not given out here.
+    RawForbidden,
+    /// A queue holds too little.
+    TooFew(String),
+    /// There is no randomness to be had in this way, or not in time.
+    Unavailable(String),
     /// Not certified yet; worth asking again after so many seconds.
     NotYet {
         round: u64,
@@ -58,6 +71,16 @@ struct RefusalView {
 }
 
 impl Refusal {
+    pub fn bad(code: &'static str, error: String) -> Refusal {
+        Refusal::Bad { code, error }
+    }
+
+    /// The same with `"success": false`, as clients of the ANU server look for it.
+    pub fn without_success(self) -> Response {
+        let (status, code, error) = self.parts();
+        fresh(status, &serde_json::json!({ "success": false, "error": error, "code": code }))
+    }
+
     fn parts(&self) -> (StatusCode, &'static str, String) {
         match self {
             Refusal::Bad { code, error } => (StatusCode::BAD_REQUEST, code, error.clone()),
@@ -71,6 +94,34 @@ impl Refusal {
             }
             Refusal::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path", "nothing is served here".to_owned()),
             Refusal::OnlyGet => (StatusCode::METHOD_NOT_ALLOWED, "only-get", "only GET is served here".to_owned()),
+            Refusal::UnknownChain => (
+                StatusCode::NOT_FOUND,
+                "unknown-chain",
+                "this node serves one chain; /drand/chains names it".to_owned(),
+            ),
+            Refusal::WrongMethod => {
+                (StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "this path takes other methods".to_owned())
+            }
+            Refusal::Origin => (
+                StatusCode::FORBIDDEN,
+                "origin",
+                "pages of this origin may not use this listener; services.cors lists those that may".to_owned(),
+            ),
+            Refusal::Host => (
+                StatusCode::FORBIDDEN,
+                "host",
+                "this listener answers to 127.0.0.1, [::1] and localhost only".to_owned(),
+            ),
+            Refusal::Unauthorized => {
+                (StatusCode::UNAUTHORIZED, "token", "send the token: Authorization: Bearer TOKEN".to_owned())
+            }
+            Refusal::RawForbidden => (
+                StatusCode::FORBIDDEN,
+                "raw",
+                "unconditioned samples are not given out here; services.raw = true allows it".to_owned(),
+            ),
+            Refusal::TooFew(error) => (StatusCode::NOT_FOUND, "too-few", error.clone()),
+            Refusal::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.clone()),
             Refusal::NotYet { round, .. } => {
                 (StatusCode::TOO_EARLY, "not-yet", format!("round {round} is not due or not certified yet"))
             }
@@ -102,6 +153,9 @@ impl IntoResponse for Refusal {
         };
         if let Some(seconds) = wait {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
@@ -154,6 +208,19 @@ pub(super) enum Form {
 pub(super) struct Params(BTreeMap<String, String>);
 
 impl Params {
+    /// Refuses names other than these.
+    pub fn only(&self, known: &[&str]) -> Result<(), Refusal> {
+        let other = self.0.keys().find(|name| !known.contains(&name.as_str()));
+        other.map_or(Ok(()), |name| {
+            let error = format!("there is no parameter {:?}; there are {}", shortened(name), known.join(", "));
+            Err(Refusal::bad("bad-query", error))
+        })
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// The number under `name`.
     pub fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
         self.0.get(name).map(|text| number(name, text)).transpose()

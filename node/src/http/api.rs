@@ -206,6 +206,11 @@ impl PublicApi {
         if taken > SUBSCRIBERS { Err(Refusal::Busy) } else { Ok(seat) }
     }
 
+    #[cfg(test)]
+    pub(super) fn seats(&self) -> usize {
+        self.0.subscribers.load(Ordering::Acquire)
+    }
+
     /// Reads from the store on a thread that may wait for the disk.
     pub(super) async fn read<T: Send + 'static>(
         &self,

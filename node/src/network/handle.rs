@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, oneshot, watch};
+use zeroize::Zeroizing;
 
 use super::behaviour::{self, Setup};
 use super::direct::{Shared, Untaken};
 use super::driver::{Driver, Parts};
 use super::metrics::{DropReason, NetworkMetrics};
 use super::peers::Snapshot;
+use super::sync::Question;
 use super::{
     DIRECT_MAX, GOSSIP_MAX, NetworkConfig, NetworkError, NetworkEvent, Offence, PeerKey, PeerStatus, REQUEST_MAX,
     RESPONSE_MAX, RequestFailure, RequestId, ResponseChannelId, Topic, ValidationToken, Verdict, identity, listen,
@@ -24,11 +26,15 @@ const COMMANDS: usize = 4096;
 pub(super) enum Command {
     Publish { topic: Topic, data: Vec<u8> },
     Request { id: RequestId, to: PeerKey, data: Vec<u8> },
+    Ask { to: PeerKey, question: Question, reply: Reply },
     Respond { channel: ResponseChannelId, data: Vec<u8> },
     Validate { token: ValidationToken, verdict: Verdict },
     Report { peer: PeerKey, offence: Offence },
     Shutdown(oneshot::Sender<()>),
 }
+
+/// Where the answer to one question goes. Its receiver may have stopped waiting.
+pub(super) type Reply = oneshot::Sender<Result<Vec<u8>, RequestFailure>>;
 
 /// Requests that failed before they reached the network task, and why. They wait here so that each
 /// identifier gets its answer.
@@ -153,6 +159,23 @@ impl Network {
             self.refuse(id, to, RequestFailure::Busy);
         }
         id
+    }
+
+    /// Asks a connected peer for private random bytes of its own pool. An empty answer is a refusal.
+    pub async fn draw(&self, from: PeerKey) -> Result<Zeroizing<Vec<u8>>, RequestFailure> {
+        self.ask(from, Question::Draw).await.map(Zeroizing::new)
+    }
+
+    /// Asks a connected peer whether it is there.
+    pub async fn presence(&self, of: PeerKey) -> Result<(), RequestFailure> {
+        self.ask(of, Question::Presence).await.map(drop)
+    }
+
+    async fn ask(&self, to: PeerKey, question: Question) -> Result<Vec<u8>, RequestFailure> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Ask { to, question, reply };
+        self.commands.try_send(command).map_err(|_| RequestFailure::Busy)?;
+        answer.await.map_err(|_| RequestFailure::NotConnected)?
     }
 
     /// Answers a request; at most [`RESPONSE_MAX`] bytes.

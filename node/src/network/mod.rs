@@ -1,12 +1,13 @@
 //! The network: opaque bytes between peers, and the only place in the node that names libp2p.
 //!
-//! Four ways to move bytes, none of which looks inside them:
+//! Five ways to move bytes, none of which looks inside them:
 //!
 //! | way | reaches | used for |
 //! |---|---|---|
 //! | [`Network::publish`] | every subscribed peer, one hop to each direct neighbour | commitments, openings, beacons, evidence |
 //! | [`Network::direct`] | one member, in order, over a long-lived stream | consensus messages, shares, header votes |
 //! | [`Network::request`] | one peer, one answer | catching up |
+//! | [`Network::draw`], [`Network::presence`] | one peer, one answer | private random bytes; whether a peer is up |
 //! | peer exchange (`driver`) | one peer, one answer | addresses of the members |
 //!
 //! One task (`driver`) owns the swarm. The caller talks to it through a [`Network`] handle whose
@@ -140,6 +141,8 @@ pub enum NetworkEvent {
     Direct { from: PeerKey, data: Vec<u8> },
     /// A request; answer with [`Network::respond`]. Left unanswered it times out at the asker.
     Request { from: PeerKey, channel: ResponseChannelId, data: Vec<u8> },
+    /// A peer asks for private random bytes; answer with [`Network::respond`], emptily to refuse.
+    Draw { from: PeerKey, channel: ResponseChannelId },
     /// The answer to [`Network::request`]: exactly one for each identifier.
     Response { id: RequestId, from: PeerKey, result: Result<Vec<u8>, RequestFailure> },
 }

@@ -1,8 +1,8 @@
 //! Requests and answers: one substream each, one byte that says what is asked, then opaque bytes up
 //! to the end of the stream, never more than the limit.
 //!
-//! The one question the network answers by itself is which addresses it knows of the members, so
-//! that a node that knows one address finds the whole committee.
+//! Two questions the network answers by itself: which addresses it knows of the members, so that a
+//! node that knows one address finds the whole committee; and whether it is there at all.
 
 use std::io;
 use std::time::Duration;
@@ -26,6 +26,8 @@ const ADDRESS_MAX: usize = 512;
 
 const TAG_OPAQUE: u8 = 0;
 const TAG_ADDRESSES: u8 = 1;
+const TAG_PRESENCE: u8 = 2;
+const TAG_DRAW: u8 = 3;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,10 @@ pub(super) enum Question {
     Opaque(Vec<u8>),
     /// The members' addresses.
     Addresses,
+    /// Whether the peer answers; the answer is empty.
+    Presence,
+    /// Private random bytes out of the peer's own pool, for the owner of the node to give or refuse.
+    Draw,
 }
 
 pub(super) fn behaviour(namespace: &str) -> Result<Sync, String> {
@@ -73,6 +79,8 @@ impl Codec for SyncCodec {
         match (tag[0], body.is_empty()) {
             (TAG_OPAQUE, _) => Ok(Question::Opaque(body)),
             (TAG_ADDRESSES, true) => Ok(Question::Addresses),
+            (TAG_PRESENCE, true) => Ok(Question::Presence),
+            (TAG_DRAW, true) => Ok(Question::Draw),
             _ => Err(io::Error::new(io::ErrorKind::InvalidData, "unknown question")),
         }
     }
@@ -100,6 +108,8 @@ impl Codec for SyncCodec {
                 io.write_all(&data).await
             }
             Question::Addresses => io.write_all(&[TAG_ADDRESSES]).await,
+            Question::Presence => io.write_all(&[TAG_PRESENCE]).await,
+            Question::Draw => io.write_all(&[TAG_DRAW]).await,
         }
     }
 
@@ -180,7 +190,9 @@ mod tests {
 
     #[test]
     fn questions_and_answers_round_trip() {
-        for question in [Question::Opaque(vec![1; REQUEST_MAX]), Question::Opaque(Vec::new()), Question::Addresses] {
+        let plain = [Question::Addresses, Question::Presence, Question::Draw];
+        let opaque = [vec![1; REQUEST_MAX], Vec::new()].map(Question::Opaque);
+        for question in plain.into_iter().chain(opaque) {
             let mut wire = Cursor::new(Vec::new());
             block_on(SyncCodec.write_request(&PROTOCOL, &mut wire, question.clone())).unwrap();
             let mut wire = Cursor::new(wire.into_inner());

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use beacon_engine::batch::Seq;
 use beacon_engine::engine::Engine;
 use beacon_engine::event::{Fault, Input, Message, Recipient, RequestId, Response, Step};
+use beacon_spec::chain::Header;
 use beacon_spec::codec::{Limits, decode};
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::IdentityKey;
@@ -89,6 +90,8 @@ pub struct Driver {
     pub(super) withheld: PathBuf,
     /// The newest epoch whose committee is served.
     pub(super) served_epoch: u64,
+    /// The newest round's header, once one came to this process.
+    pub(super) newest: Option<Header>,
     /// Whether the operator has been told of a clock far from the peers'.
     pub(super) clock_warned: bool,
 }
@@ -113,6 +116,7 @@ impl Driver {
             requests: BTreeMap::new(),
             withheld: about.withheld,
             served_epoch: 1,
+            newest: None,
             clock_warned: false,
         }
     }
@@ -204,6 +208,7 @@ impl Driver {
                 Err(_) => self.network.report(from, Offence::InvalidMessage),
             },
             NetworkEvent::Request { from, channel, data } => self.workshop.answer(from, channel, data),
+            NetworkEvent::Draw { from, channel } => self.workshop.give(from, channel),
             NetworkEvent::Response { id, from, result } => {
                 if let Some(id) = self.requests.remove(&id) {
                     let bytes = result.ok();

@@ -9,6 +9,7 @@ use beacon_entropy::sources::UnknownSource;
 use crate::http::ListenError;
 use crate::keystore::KeyStoreError;
 use crate::network::NetworkError;
+use crate::services::ServicesError;
 use crate::store::StoreError;
 
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub enum ShellError {
     Network(NetworkError),
     Http(ListenError),
     Entropy(PoolError),
+    Services(ServicesError),
     UnknownSource(String),
     /// The key store could not be written.
     Keys(KeyStoreError),
@@ -35,6 +37,9 @@ impl ShellError {
     pub fn remedy(&self) -> &'static str {
         match self {
             ShellError::Runtime(_) => "free memory or threads, then start again",
+            ShellError::Services(_) => {
+                "see the message; the folder queues in the home may be deleted, it holds nothing of the beacon"
+            }
             ShellError::Store(_) => "see the message; the data directory is in config.toml as data_dir",
             ShellError::Network(_) | ShellError::Http(_) => "choose another address in config.toml, or free this one",
             ShellError::Entropy(_) | ShellError::UnknownSource(_) => "correct [entropy] in config.toml",
@@ -56,6 +61,7 @@ impl fmt::Display for ShellError {
             ShellError::Network(error) => error.fmt(f),
             ShellError::Http(error) => error.fmt(f),
             ShellError::Entropy(error) => error.fmt(f),
+            ShellError::Services(error) => error.fmt(f),
             ShellError::UnknownSource(error) => f.write_str(error),
             ShellError::Keys(error) => error.fmt(f),
             ShellError::Halted(Halt::ForkedHeader { round, own, certified }) => {
@@ -85,6 +91,12 @@ impl From<NetworkError> for ShellError {
 impl From<ListenError> for ShellError {
     fn from(error: ListenError) -> Self {
         ShellError::Http(error)
+    }
+}
+
+impl From<ServicesError> for ShellError {
+    fn from(error: ServicesError) -> Self {
+        ShellError::Services(error)
     }
 }
 

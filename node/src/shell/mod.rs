@@ -24,10 +24,11 @@ use beacon_entropy::pool::EntropyPool;
 use crate::cli::Prepared;
 use crate::clock;
 use crate::config::Listener;
-use crate::http::{self, ApiSetup, PublicApi};
+use crate::http::{self, ApiSetup, Guard, LocalApi, PublicApi};
 use crate::keystore::KeyStore;
 use crate::metrics::Metrics;
 use crate::network::{Network, NetworkConfig};
+use crate::services::{Cluster, Filler, Services};
 use crate::store::{Report, Store};
 
 use driver::{About, Driver, Parts, Sources};
@@ -84,7 +85,9 @@ async fn serve(prepared: Prepared) -> Result<(), ShellError> {
     let local = bind(config.local_http, "local_http").await?;
     let store = Arc::new(Store::open(&config.data_dir, chain, &prepared.sealed.bytes)?);
     let recovered: Recovered = store.recover()?;
-    let pool = Arc::new(EntropyPool::start(config.entropy.pool().map_err(ShellError::source)?)?);
+    let equipment = config.entropy.equipment(prepared.emulate_chip);
+    let pool = config.entropy.pool(&equipment).map_err(ShellError::source)?;
+    let pool = Arc::new(EntropyPool::start(pool)?);
 
     let (completions, done) = mpsc::unbounded_channel();
     let written = completions.clone();
@@ -111,9 +114,18 @@ async fn serve(prepared: Prepared) -> Result<(), ShellError> {
     });
     api.add_committee(&prepared.sealed.committee);
     let (stop_http, stopping) = watch::channel(false);
-    let servers: Vec<_> = [(public, http::public_router(api.clone())), (local, http::local_router(api.clone()))]
+    let mut routers: Vec<_> = public.map(|listener| (listener, http::public_router(api.clone()))).into_iter().collect();
+    // Without the listener nobody could ask for what the services give.
+    let mut filler = None;
+    if let Some(listener) = local {
+        let services = Services::open(&prepared.home, &config.services, equipment, pool.clone())?;
+        let services = Arc::new(services);
+        filler = Some(Filler::start(services.clone()).map_err(|error| ShellError::Runtime(error.to_string()))?);
+        let guard = Guard::new(prepared.token.clone(), config.services.cors.clone());
+        routers.push((listener, http::local_router(LocalApi::new(api.clone(), services), guard)));
+    }
+    let servers: Vec<_> = routers
         .into_iter()
-        .filter_map(|(listener, router)| Some((listener?, router)))
         .map(|(listener, router)| {
             let mut stopping = stopping.clone();
             let stop = async move { drop(stopping.wait_for(|stop| *stop).await) };
@@ -121,12 +133,15 @@ async fn serve(prepared: Prepared) -> Result<(), ShellError> {
         })
         .collect();
 
+    let cluster = Arc::new(Cluster::new(&config.cluster));
+    let watching = tokio::spawn(cluster.clone().watch(network.clone()));
     let (engine, first) = Engine::recover(engine_config(&prepared), recovered, clock::now());
     let about = About::of(&prepared);
     let keys = Arc::new(Mutex::new(prepared.keys));
     let workshop = Workshop::new(Tools {
         completions,
         pool,
+        cluster,
         store,
         network: network.clone(),
         chain,
@@ -146,8 +161,10 @@ async fn serve(prepared: Prepared) -> Result<(), ShellError> {
             Err(error) => tracing::warn!(%error, "a listener ended with an error"),
         }
     }
+    watching.abort();
     network.shutdown().await;
     driver.close();
+    drop(filler);
     tracing::info!("stopped");
     outcome
 }

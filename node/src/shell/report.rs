@@ -12,8 +12,9 @@ use beacon_spec::keys::IdentityKey;
 use super::driver::Driver;
 use crate::cli::Prepared;
 use crate::clock;
-use crate::http::health::{NodeStatus, Participation, PeerView, Role, SyncState};
+use crate::http::health::{EntropyView, NodeStatus, Participation, PeerView, Role, SyncState};
 use crate::network::{Direction, PeerKey};
+use crate::quality::{Quality, share};
 
 /// A clock this far from the median of the peers' is warned of, milliseconds.
 const CLOCK_WARNING: u64 = 500;
@@ -44,6 +45,7 @@ impl Driver {
             late_ms = late,
             "certified"
         );
+        self.newest = Some(header.clone());
         self.metrics.certified(header, transcript.is_some().then(|| Duration::from_millis(late)));
         for contribution in transcript.iter().flat_map(|transcript| &transcript.contributions) {
             let part = match contribution.revealed {
@@ -71,8 +73,13 @@ impl Driver {
             let count = pool.workers.iter().filter(|worker| worker.state == state).count();
             self.metrics.entropy_workers(name, count);
         }
-        let entropy = serde_json::to_value(&pool).unwrap_or_default();
+        let entropy = EntropyView::from(&pool);
+        for (state, count) in entropy.source_states() {
+            self.metrics.entropy_sources(state, count);
+        }
+        let cluster = self.workshop.cluster().view();
         let peers = self.peer_views(&status);
+        let quality = self.quality(&peers, &entropy);
         self.metrics
             .peers(peers.iter().filter(|peer| peer.member).count(), peers.iter().filter(|peer| !peer.member).count());
         let participation = self.participation(&status);
@@ -87,8 +94,28 @@ impl Driver {
             shown.peers = peers;
             shown.clock_offset_ms = status.clock_offset_ms.map(|offset| -offset);
             shown.entropy = entropy;
+            shown.quality = quality;
+            shown.cluster = cluster;
             shown.participation = participation;
         });
+    }
+
+    /// The parts of the network's quality that the shell knows.
+    fn quality(&self, peers: &[PeerView], entropy: &EntropyView) -> Quality {
+        let committee = self.engine.committees().last();
+        let signers = committee.map(|committee| committee.signers());
+        let weighty = signers.map_or(0, |signers| signers.list().signers.iter().filter(|s| s.weight > 0).count());
+        let total = signers.map_or(0, |signers| signers.total_weight());
+        let newest = self.newest.as_ref();
+        let others = self.members.iter().filter(|member| **member != self.identity).count();
+        let up = peers.iter().filter(|peer| peer.member && peer.up).count();
+        Quality {
+            participating_weight: newest.and_then(|header| share(header.weight, total)),
+            contributors: newest.and_then(|header| share(header.contributors.into(), weighty as u64)),
+            peers_up: share(up as u64, others as u64),
+            sources_healthy: share(entropy.sources_healthy as u64, entropy.sources_credited as u64),
+            ..Quality::default()
+        }
     }
 
     fn peer_views(&self, status: &Status) -> Vec<PeerView> {

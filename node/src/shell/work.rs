@@ -21,6 +21,7 @@ use crate::clock;
 use crate::keystore::{KeyStore, KeyStoreError};
 use crate::metrics::Metrics;
 use crate::network::{Network, Offence, PeerKey, REQUEST_MAX, ResponseChannelId};
+use crate::services::Cluster;
 use crate::store::{Store, StoreError};
 
 /// How long the workers may take for one contribution, and how long to wait after a failure.
@@ -43,6 +44,8 @@ pub enum Completion {
 pub struct Tools {
     pub completions: mpsc::UnboundedSender<Completion>,
     pub pool: Arc<EntropyPool>,
+    /// Peers whose bytes are mixed with the own workers'.
+    pub cluster: Arc<Cluster>,
     pub store: Arc<Store>,
     pub network: Network,
     pub chain: Digest32,
@@ -62,6 +65,10 @@ impl Workshop {
 
     pub fn pool(&self) -> &EntropyPool {
         &self.tools.pool
+    }
+
+    pub fn cluster(&self) -> &Cluster {
+        &self.tools.cluster
     }
 
     /// Runs a job on a worker thread, with a fresh coin for batch verification.
@@ -91,14 +98,19 @@ impl Workshop {
     pub fn harvest(&self, window: u64) {
         let completions = self.tools.completions.clone();
         let (pool, metrics) = (self.tools.pool.clone(), self.tools.metrics.clone());
+        // Used in one contribution and never again, though that may be tried several times.
+        let given = Arc::new(self.tools.cluster.take());
         tokio::spawn(async move {
             loop {
-                let pool = pool.clone();
+                let (pool, given) = (pool.clone(), given.clone());
                 let begun = Instant::now();
-                let harvest = tokio::task::spawn_blocking(move || pool.contribution(HARVEST)).await;
-                match harvest {
-                    Ok(Ok(contribution)) => {
-                        let bytes = contribution.bytes;
+                let harvest = move || {
+                    let peers: Vec<&[u8]> = given.iter().map(|bytes| bytes.as_slice()).collect();
+                    let mut bytes = Zeroizing::new([0; 32]);
+                    pool.fill_with(&mut *bytes, HARVEST, &peers).map(|_| bytes)
+                };
+                match tokio::task::spawn_blocking(harvest).await {
+                    Ok(Ok(bytes)) => {
                         metrics.entropy(begun.elapsed());
                         // Refused only when the loop has ended.
                         let _ = completions.send(Completion::Entropy { window, bytes });
@@ -144,6 +156,23 @@ impl Workshop {
                 Ok(count) => tracing::info!(bundles = count, "secrets of earlier epochs are erased"),
                 // Refused only when the loop has ended.
                 Err(error) => drop(completions.send(Completion::KeysFailed(error))),
+            }
+        });
+    }
+
+    /// Answers a peer that asks for private random bytes: out of the own workers, never by asking others, or emptily.
+    pub fn give(&self, from: PeerKey, channel: ResponseChannelId) {
+        let network = self.tools.network.clone();
+        if !self.tools.cluster.admits(&from, tokio::time::Instant::now()) {
+            return network.respond(channel, Vec::new());
+        }
+        let (pool, answers) = (self.tools.pool.clone(), self.answers.clone());
+        tokio::spawn(async move {
+            let Ok(_permit) = answers.acquire_owned().await else { return };
+            match tokio::task::spawn_blocking(move || pool.block(HARVEST)).await {
+                Ok(Ok(block)) => network.respond(channel, block.bytes.to_vec()),
+                Ok(Err(error)) => tracing::error!(%error, "no entropy for a peer"),
+                Err(error) => tracing::error!(%error, "no entropy for a peer"),
             }
         });
     }

@@ -5,11 +5,13 @@
 //! do not decode, or that belong under another key, are an error naming column family and key, never a panic.
 //!
 //! Reading order: `error`, `schema` (families, keys, settings), `open` (whose database is it), `apply` (records to
-//! puts and deletes), `writer` (the thread), `recover` (what a start needs), and the readers below.
+//! puts and deletes), `writer` (the thread), `recover` (what a start needs), the readers below, and `queue` (private
+//! random blocks, in a database of their own).
 
 mod apply;
 mod error;
 mod open;
+mod queue;
 mod recover;
 mod schema;
 #[cfg(test)]
@@ -32,6 +34,7 @@ use beacon_spec::message::{COMMITMENT_LIMITS, Commitment};
 use beacon_spec::registry::Registry;
 
 pub use self::error::{Damage, StoreError};
+pub use self::queue::{BLOCK, CAPACITY, QueueStatus, Queues, TakeError, Which};
 use self::schema::{DECISION_LIMITS, Family, REGISTRY_LIMITS, commitment_key, meta, number_key};
 pub use self::writer::{Report, Writer};
 

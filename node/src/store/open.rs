@@ -101,7 +101,7 @@ impl Store {
 }
 
 /// Makes the directory, or checks that it is empty or a database, and closes it to everybody else.
-fn prepare_directory(path: &Path) -> Result<(), StoreError> {
+pub(super) fn prepare_directory(path: &Path) -> Result<(), StoreError> {
     let unreadable = |error: io::Error| StoreError::Unreadable { path: path.to_owned(), reason: error.to_string() };
     if !path.exists() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unreadable)?;
@@ -126,7 +126,7 @@ fn prepare_directory(path: &Path) -> Result<(), StoreError> {
 }
 
 /// RocksDB names a held lock only in words.
-fn refused(path: &Path, error: &rocksdb::Error) -> StoreError {
+pub(super) fn refused(path: &Path, error: &rocksdb::Error) -> StoreError {
     let reason = error.to_string();
     match error.kind() {
         rocksdb::ErrorKind::IOError if reason.contains("lock") && reason.contains("LOCK") => {

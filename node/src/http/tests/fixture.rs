@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{HeaderMap, Method, Request, Response};
@@ -26,8 +26,10 @@ use beacon_spec::keys::SecretKey;
 use beacon_spec::pvss::TicketSecret;
 
 use crate::http::health::NodeStatus;
-use crate::http::{ApiSetup, PublicApi, bind, local_router, public_router, serve};
+use crate::http::{ApiSetup, Guard, LocalApi, PublicApi, bind, local_router, public_router, serve};
 use crate::metrics::Metrics;
+use crate::services::Services;
+use crate::services::tests::services;
 use crate::store::Store;
 use crate::store::tests::fixture::{Round, Writing, rounds, schedule, transcript};
 
@@ -73,11 +75,12 @@ pub struct Server {
     pub committee: Committee,
     pub genesis: Genesis,
     pub status: watch::Sender<NodeStatus>,
+    pub services: Arc<Services>,
     pub public: SocketAddr,
     pub local: SocketAddr,
     pub stop: oneshot::Sender<()>,
     pub served: JoinHandle<()>,
-    _home: TempDir,
+    _homes: [TempDir; 2],
 }
 
 /// A chain of `count` rounds, the first `stored` of them on disk and the first `known` of them certified. Even rounds
@@ -108,7 +111,10 @@ pub async fn start(count: u64, stored: u64, known: u64, keep: u64, clock: fn() -
         let told = number.is_multiple_of(2).then(|| Arc::new(transcript(number)));
         api.publish(&round.beacon, told);
     }
-    let (public, local) = (listener(&api, public_router), listener(&api, local_router));
+    let (queues, private) = services();
+    let private = Arc::new(private);
+    let local = local_router(LocalApi::new(api.clone(), private.clone()), Guard::default());
+    let (public, local) = (listener(&api, public_router(api.clone())), listener(&api, local));
     let ((public, first, stop_public), (local, second, stop_local)) = (public.await, local.await);
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(async move {
@@ -121,20 +127,31 @@ pub async fn start(count: u64, stored: u64, known: u64, keep: u64, clock: fn() -
         first.expect("the server does not panic");
         second.expect("the server does not panic");
     });
-    Server { api, writing, chain, committee, genesis, status, public, local, stop, served, _home: home }
+    let homes = [home, queues];
+    Server {
+        api,
+        writing,
+        chain,
+        committee,
+        genesis,
+        status,
+        services: private,
+        public,
+        local,
+        stop,
+        served,
+        _homes: homes,
+    }
 }
 
-async fn listener(
-    api: &PublicApi,
-    router: fn(PublicApi) -> Router,
-) -> (SocketAddr, JoinHandle<()>, oneshot::Sender<()>) {
+pub async fn listener(api: &PublicApi, router: Router) -> (SocketAddr, JoinHandle<()>, oneshot::Sender<()>) {
     let socket = bind(([127, 0, 0, 1], 0).into(), "http").await.expect("a free port");
     let address = socket.local_addr().expect("bound");
     let (stop, stopped) = oneshot::channel::<()>();
     let api = api.clone();
     let task = tokio::spawn(async move {
         let until = async { drop(stopped.await) };
-        serve(socket, router(api.clone()), api, until).await.expect("serves until it is stopped");
+        serve(socket, router, api, until).await.expect("serves until it is stopped");
     });
     (address, task, stop)
 }
@@ -176,14 +193,27 @@ impl Answer {
 }
 
 pub async fn open(address: SocketAddr, method: Method, path: &str, headers: &[(&str, &str)]) -> Response<Incoming> {
+    send(address, method, path, headers, Bytes::new()).await
+}
+
+pub async fn send(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Bytes,
+) -> Response<Incoming> {
     let stream = TcpStream::connect(address).await.expect("connects");
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("speaks HTTP");
     tokio::spawn(async move { drop(connection.await) });
-    let mut request = Request::builder().method(method).uri(path).header("host", address.to_string());
+    let mut request = Request::builder().method(method).uri(path);
+    if headers.iter().all(|(name, _)| *name != "host") {
+        request = request.header("host", address.to_string());
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    sender.send_request(request.body(Empty::<Bytes>::new()).expect("a request")).await.expect("an answer")
+    sender.send_request(request.body(Full::new(body)).expect("a request")).await.expect("an answer")
 }
 
 pub async fn ask(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {

@@ -3,7 +3,8 @@ use serde_json::json;
 use beacon_spec::keys::IdentityKey;
 
 use super::fixture::{ask, now, start};
-use crate::http::health::{NodeStatus, Participation, PeerView, Role, SyncState};
+use crate::http::health::{EntropyView, NodeStatus, Participation, PeerView, Role, SyncState};
+use crate::quality::Quality;
 
 fn three_rounds_later() -> u64 {
     now() + 3 * 3000
@@ -28,7 +29,8 @@ fn report() -> NodeStatus {
         sync: SyncState::Current,
         peers: vec![peer],
         clock_offset_ms: Some(-3),
-        entropy: json!({ "workers": 3 }),
+        entropy: EntropyView { workers: 3, sources_healthy: 5, alarms: 1, ..EntropyView::default() },
+        quality: Quality { sources_healthy: Some(0.75), ..Quality::default() },
         participation: vec![Participation { member: 0, weight: 10, opened: 5, recovered: 1, absent: 0 }],
         decided_window: 13,
         ..NodeStatus::default()
@@ -41,11 +43,13 @@ async fn a_node_on_schedule_is_well() {
     server.status.send_replace(report());
     let answer = server.get("/health").await;
     assert_eq!(answer.status, 200);
+    let shown = answer.json();
     let expected = json!({
-        "status": "ok", "current": 12, "expected": 12, "behind": 0, "peers": 1,
-        "clock_offset_ms": -3, "entropy": { "workers": 3 },
+        "status": "ok", "current": 12, "expected": 12, "behind": 0, "peers": 1, "clock_offset_ms": -3,
+        "quality": shown["quality"], "entropy": report().entropy,
     });
-    assert_eq!(answer.json(), expected);
+    assert_eq!(shown, expected);
+    assert_eq!((&shown["quality"]["quality"], &shown["quality"]["timeliness"]), (&json!(0.75), &json!(1.0)));
     assert_eq!(ask(server.local, "/health", &[]).await.json(), expected);
 }
 
@@ -56,6 +60,7 @@ async fn a_node_behind_its_schedule_is_late() {
     assert_eq!(answer.status, 503);
     assert_eq!(answer.json()["status"], json!("late"));
     assert_eq!(answer.json()["behind"], json!(3));
+    assert_eq!(answer.json()["quality"]["quality"], json!(0.25));
     server.status.send_replace(NodeStatus { sync: SyncState::CatchingUp, ..NodeStatus::default() });
     assert_eq!(server.get("/health").await.json()["status"], json!("catching_up"));
 }

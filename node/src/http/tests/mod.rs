@@ -1,8 +1,10 @@
 //! Both listeners on loopback sockets, over a real store filled with a small fabricated chain.
 
 mod chain;
+mod drand;
 mod fixture;
 mod health;
 mod listen;
+mod local;
 mod rounds;
 mod stream;

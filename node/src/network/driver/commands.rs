@@ -6,7 +6,7 @@ use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, PublishError};
 
 use super::super::gossip::{self, Plan};
-use super::super::handle::Command;
+use super::super::handle::{Command, Reply};
 use super::super::metrics::DropReason;
 use super::super::sync::Question;
 use super::super::{
@@ -20,6 +20,7 @@ impl Driver {
         match command {
             Command::Publish { topic, data } => self.publish(topic, &data),
             Command::Request { id, to, data } => self.request(id, to, data),
+            Command::Ask { to, question, reply } => self.ask(to, question, reply),
             Command::Respond { channel, data } => self.respond(channel, data),
             Command::Validate { token, verdict } => self.validate(token, verdict),
             Command::Report { peer, offence } => self.offend(peer, offence),
@@ -63,6 +64,17 @@ impl Driver {
         let question = Question::Opaque(data);
         let asked = self.swarm.behaviour_mut().sync.send_request(&peer, question);
         self.asked.insert(asked, Asked::Opaque(id));
+    }
+
+    fn ask(&mut self, to: PeerKey, question: Question, reply: Reply) {
+        let peer = identity::peer_id(&to).filter(|peer| self.swarm.is_connected(peer));
+        let Some(peer) = peer else {
+            // An error means that the asker has stopped waiting; so below.
+            reply.send(Err(RequestFailure::NotConnected)).ok();
+            return;
+        };
+        let asked = self.swarm.behaviour_mut().sync.send_request(&peer, question);
+        self.asked.insert(asked, Asked::Directly(reply));
     }
 
     /// Asks a peer for the members' addresses.

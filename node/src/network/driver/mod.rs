@@ -21,7 +21,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::behaviour::Behaviour;
 use super::dialer::{Attempt, Dialer, Failed, Target};
 use super::gossip::{EXPLICIT_MEMBERS, Recent, Topics};
-use super::handle::{Command, Refused};
+use super::handle::{Command, Refused, Reply};
 use super::metrics::NetworkMetrics;
 use super::peers::{Peers, Snapshot};
 use super::score::ScoreBoard;
@@ -51,6 +51,8 @@ pub(super) struct Parts {
 
 /// An outbound request: one of the owner's, or one for addresses.
 enum Asked {
+    /// Somebody waits for the answer.
+    Directly(Reply),
     Opaque(RequestId),
     Addresses,
 }

@@ -200,15 +200,19 @@ impl Driver {
                         // An error means that the asker is gone.
                         sync.send_response(channel, answer).ok();
                     }
-                    Question::Opaque(data) => {
+                    Question::Presence => {
+                        // As above.
+                        self.swarm.behaviour_mut().sync.send_response(channel, Vec::new()).ok();
+                    }
+                    Question::Opaque(_) | Question::Draw => {
                         let Some(from) = self.admit_request(peer) else {
                             return self.metrics.drop(DropReason::RequestRate);
                         };
                         self.channels.insert(request_id, channel);
-                        self.outbox.push_back(NetworkEvent::Request {
-                            from,
-                            channel: ResponseChannelId(request_id),
-                            data,
+                        let channel = ResponseChannelId(request_id);
+                        self.outbox.push_back(match request {
+                            Question::Opaque(data) => NetworkEvent::Request { from, channel, data },
+                            _ => NetworkEvent::Draw { from, channel },
                         });
                     }
                 }
@@ -217,12 +221,17 @@ impl Driver {
                 match self.asked.remove(&request_id) {
                     Some(Asked::Opaque(id)) => self.answer(peer, id, Ok(response)),
                     Some(Asked::Addresses) => self.on_addresses(peer, &response),
+                    // An error means that the asker has stopped waiting.
+                    Some(Asked::Directly(reply)) => drop(reply.send(Ok(response))),
                     None => {}
                 }
             }
             SyncEvent::OutboundFailure { peer, request_id, error, .. } => {
-                if let Some(Asked::Opaque(id)) = self.asked.remove(&request_id) {
-                    self.answer(peer, id, Err(sync::failure(&error)));
+                match self.asked.remove(&request_id) {
+                    Some(Asked::Opaque(id)) => self.answer(peer, id, Err(sync::failure(&error))),
+                    // As above.
+                    Some(Asked::Directly(reply)) => drop(reply.send(Err(sync::failure(&error)))),
+                    Some(Asked::Addresses) | None => {}
                 }
             }
             SyncEvent::InboundFailure { request_id, .. } => {

@@ -224,3 +224,31 @@ async fn the_configuration_keeps_its_secret() {
     let text = format!("{config:?}");
     assert!(text.contains("[REDACTED]") && !text.contains("7, 7"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_is_present_and_gives_or_refuses_what_is_drawn() {
+    for carrier in [Carrier::Tcp, Carrier::Quic] {
+        let mut giver = Node::start(config(1, carrier.any_port(), &[], &[1, 2])).await;
+        let peers = [giver.address.clone()];
+        let mut asker = Node::start(config(2, carrier.any_port(), &peers, &[1, 2])).await;
+        asker.up(giver.key).await;
+        assert_eq!(asker.network.presence(giver.key).await, Ok(()));
+        assert_eq!(asker.network.presence(key(9)).await, Err(RequestFailure::NotConnected));
+        for answer in [vec![7; 32], Vec::new()] {
+            let (network, from) = (asker.network.clone(), giver.key);
+            let drawing = tokio::spawn(async move { network.draw(from).await });
+            let drawn = |event| match event {
+                NetworkEvent::Draw { from, channel } => Some((from, channel)),
+                _ => None,
+            };
+            let (from, channel) = giver.wait(drawn).await;
+            assert_eq!(from, asker.key);
+            giver.network.respond(channel, answer.clone());
+            assert_eq!(drawing.await.unwrap(), Ok(Zeroizing::new(answer)));
+        }
+        let (asked, gone) = (asker.network.clone(), giver.key);
+        giver.network.clone().shutdown().await;
+        asker.down(gone).await;
+        assert!(asked.presence(gone).await.is_err());
+    }
+}

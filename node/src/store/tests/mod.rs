@@ -4,5 +4,6 @@ mod damage;
 pub(crate) mod fixture;
 mod open;
 mod pruning;
+mod queue;
 mod recovery;
 mod writing;

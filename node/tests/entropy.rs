@@ -1,0 +1,190 @@
+//! `beacon-node entropy …` as a process.
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap that fails is the report")]
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beacon-node"));
+    command.arg("entropy").args(arguments).env_clear();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+fn done(arguments: &[&str]) -> Vec<u8> {
+    let output = run(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_slice(&done(&[arguments, &["--json"]].concat())).unwrap()
+}
+
+/// Runs what must fail with `code` and say all `parts`.
+fn refused(code: i32, arguments: &[&str], parts: &[&str]) {
+    let output = run(arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    for part in parts {
+        assert!(said.contains(part), "{said:?} lacks {part:?}");
+    }
+}
+
+fn interrupt(child: &Child) {
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn a_scan_names_what_is_here_what_is_not_and_what_never_will_be() {
+    let scan = json(&["scan"]);
+    let state = |name: &str| {
+        let found = scan["sources"].as_array().unwrap().iter().find(|source| source["name"] == name).unwrap();
+        found["availability"]["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((state("os").as_str(), state("dns").as_str()), ("available", "off"));
+    let text = String::from_utf8(done(&["scan", "--emulate-atecc608a"])).unwrap();
+    for name in ["audio", "camera", "gpu", "bluetooth", "macos", "sleep", "atecc608a-emulated"] {
+        assert!(text.contains(&format!("\n  {name} ")), "{text} lacks {name}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    for arguments in [&["scan"][..], &["stream"], &["stream", "--format", "hex"], &["stream", "--sources", "os"]] {
+        let mut child = command(arguments).spawn().unwrap();
+        let mut first = [0u8; 10];
+        child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn streams_have_the_length_and_the_form_asked_for() {
+    assert_eq!(done(&["stream", "--bytes", "70k"]).len(), 70_000);
+    let hex = String::from_utf8(done(&["stream", "--bytes", "32", "--format", "hex"])).unwrap();
+    assert_eq!(hex::decode(hex.trim_end()).unwrap().len(), 32);
+    let base64 = done(&["stream", "--bytes", "100000", "--format", "base64"]);
+    assert_eq!(base64.len(), 100_000_usize.div_ceil(3) * 4 + 1);
+    assert_eq!(base64.iter().filter(|byte| **byte == b'=').count(), 2, "padded once, at the end");
+    for method in ["raw", "von-neumann", "sha256", "sha3"] {
+        let bytes = done(&["stream", "--sources", "os,page-fault", "--conditioning", method, "--bytes", "100"]);
+        assert_eq!(bytes.len(), 100, "{method}");
+    }
+    assert_eq!(done(&["stream", "--rate", "10k", "--bytes", "300"]).len(), 300);
+    let first = done(&["stream", "--bytes", "32"]);
+    assert_ne!(first, done(&["stream", "--bytes", "32"]));
+}
+
+#[test]
+fn an_interrupt_ends_a_stream_well() {
+    let mut child = command(&["stream", "--format", "base64"]).spawn().unwrap();
+    let mut pipe = child.stdout.take().unwrap();
+    pipe.read_exact(&mut [0u8; 1000]).unwrap();
+    interrupt(&child);
+    let mut rest = Vec::new();
+    pipe.read_to_end(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!((rest.len() + 1000) % 4, 1, "whole groups and a line break");
+}
+
+#[test]
+fn unknown_words_are_refused_with_the_nearest_known_one() {
+    refused(2, &["probe", "slep"], &["\"slep\"", "\"sleep\"", "remedy: "]);
+    refused(2, &["stream", "--sources", "os,pip"], &["\"pip\"", "\"pipe\""]);
+    refused(2, &["record", "memry", "--out", "/nowhere"], &["\"memory\""]);
+    refused(2, &["stream", "--format", "base46"], &["base46", "base64"]);
+    refused(2, &["stream", "--sources", "os", "--conditioning", "sha-256"], &["sha-256", "sha256"]);
+    refused(2, &["stream", "--conditioning", "raw"], &["--sources"]);
+    refused(2, &["stream", "--bytes", "0"], &["4096, 10k, 1M"]);
+    refused(2, &["bench", "--profile", "quik"], &["quick"]);
+    refused(1, &["stream", "--sources", "dns"], &["dns", "no hosts are configured"]);
+}
+
+#[test]
+fn a_fifo_serves_one_reader_after_the_other_and_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("random");
+    let mut child = command(&["fifo", path.to_str().unwrap()]).spawn().unwrap();
+    let mut said = [0u8; 7];
+    child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"serving", "the pipe is there once this is said");
+    let read = || {
+        let mut bytes = [0u8; 32];
+        File::open(&path).unwrap().read_exact(&mut bytes).unwrap();
+        bytes
+    };
+    assert_ne!(read(), read());
+    interrupt(&child);
+    assert!(child.wait().unwrap().success());
+    assert!(!path.exists());
+    fs::write(&path, "mine").unwrap();
+    refused(1, &["device", path.to_str().unwrap()], &["random", "nothing yet"]);
+    assert_eq!(fs::read(&path).unwrap(), b"mine");
+}
+
+#[test]
+fn probes_and_recordings_tell_of_one_source() {
+    let probe = json(&["probe", "os", "--profile", "quick"]);
+    assert_eq!((&probe["name"], &probe["samples"]), (&"os".into(), &2000.into()));
+    assert_eq!(json(&["probe", "atecc608a", "--emulate-atecc608a", "--profile", "quick"])["credit"]["millibits"], 0);
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("session");
+    let session = json(&["record", "page-fault", "--samples", "1k", "--out", out.to_str().unwrap()]);
+    assert_eq!(session["samples"], 1000);
+    let length = |name: &str| fs::read(Path::new(&out).join(name)).unwrap().len();
+    assert_eq!((length("raw.bin"), length("ticks.bin")), (1000, 1000));
+    refused(1, &["record", "os", "--out", out.to_str().unwrap()], &["session", "new folder"]);
+}
+
+#[test]
+fn the_pool_reports_on_its_workers() {
+    let report = json(&["pool", "--draws", "3", "--emulate-atecc608a"]);
+    assert_eq!((&report["pool"]["contributions"], &report["pool"]["workers_running"]), (&3.into(), &4.into()));
+}
+
+#[test]
+fn a_chip_is_locked_only_after_the_phrase_was_typed() {
+    let lock = |typed: &str| {
+        let mut child =
+            command(&["atecc608a", "lock", "--emulate-atecc608a", "--json"]).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let refused = lock("yes\n");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("cannot be undone"));
+    let locked: Value = serde_json::from_slice(&lock("lock this chip for ever\n").stdout).unwrap();
+    assert_eq!((&locked["locks"]["config"], &locked["changed"]), (&true.into(), &true.into()));
+    assert_eq!(json(&["atecc608a", "status", "--emulate-atecc608a"])["revision"], "00006002");
+    assert_eq!(json(&["atecc608a", "self-test", "--emulate-atecc608a"])["self_test"], "passed");
+}
+
+#[test]
+fn commands_for_a_running_node_say_when_there_is_none() {
+    let url = ["--url", "http://127.0.0.1:1"];
+    refused(1, &["cluster", url[0], url[1]], &["127.0.0.1:1", "remedy: "]);
+    refused(2, &["inject", url[0], url[1]], &["nothing to inject"]);
+}
+
+#[test]
+fn every_command_teaches() {
+    for name in ["scan", "probe", "bench", "stream", "fifo", "device", "pool", "inject", "record", "cluster"] {
+        let help = String::from_utf8(done(&[name, "--help"])).unwrap();
+        assert!(help.contains("Examples:") && help.contains("beacon-node entropy"), "{name}");
+    }
+    let lock = String::from_utf8(done(&["atecc608a", "lock", "--help"])).unwrap();
+    assert!(lock.contains("CANNOT BE UNDONE"));
+}
