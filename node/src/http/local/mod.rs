@@ -30,7 +30,10 @@ use super::openapi::{Documented, Operation};
 use super::{ORDER_LIMIT, admin as orders, finish, health, in_time};
 use crate::services::Services;
 
-/// Draws from single sources at one time; each keeps a thread busy.
+/// Requests that wait for sources, the chip or the disk at one time; more wait their turn. The threads for such work are
+/// few and shared with the beacon's own, which must not queue behind these.
+const TURNS: usize = 3;
+/// Of these, how many may draw from single sources, which takes long.
 const SOURCE_DRAWS: usize = 2;
 
 const ABOUT: &str = "Private randomness of this machine, status and administration. What is given out here is fit for \
@@ -41,12 +44,14 @@ const ABOUT: &str = "Private randomness of this machine, status and administrati
 pub struct LocalApi {
     public: PublicApi,
     services: Arc<Services>,
+    turns: Arc<Semaphore>,
     draws: Arc<Semaphore>,
 }
 
 impl LocalApi {
     pub fn new(public: PublicApi, services: Arc<Services>) -> Self {
-        LocalApi { public, services, draws: Arc::new(Semaphore::new(SOURCE_DRAWS)) }
+        let bound = |count| Arc::new(Semaphore::new(count));
+        LocalApi { public, services, turns: bound(TURNS), draws: bound(SOURCE_DRAWS) }
     }
 
     /// Works on a thread that may wait for sources, the chip or the disk.
@@ -55,7 +60,13 @@ impl LocalApi {
         work: impl FnOnce(&Services) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let services = self.services.clone();
-        tokio::task::spawn_blocking(move || work(&services)).await.map_err(|_| Refusal::Lost)?
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| Refusal::Busy)?;
+        let work = move || {
+            // Kept until the work ends, even if the asker has gone.
+            let _turn = turn;
+            work(&services)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Lost)?
     }
 }
 

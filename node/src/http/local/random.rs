@@ -168,9 +168,13 @@ async fn draw(api: &LocalApi, asked: &Asked) -> Result<Zeroizing<Vec<u8>>, Refus
             Ok(bytes)
         }
         From::Source { name, method } => {
-            let _turn = api.draws.acquire().await.map_err(|_| Refusal::Busy)?;
+            let turn = api.draws.clone().acquire_owned().await.map_err(|_| Refusal::Busy)?;
             let (name, method) = (name.clone(), *method);
-            api.work(move |services| sampled(services, &name, method, &mut bytes).map(|()| bytes)).await
+            api.work(move |services| {
+                let _turn = turn;
+                sampled(services, &name, method, &mut bytes).map(|()| bytes)
+            })
+            .await
         }
     }
 }
