@@ -10,6 +10,7 @@ use crate::hash::Digest32;
 use crate::keys::Signature;
 use crate::message::HeaderVote;
 use crate::reject::Reject;
+use crate::sabotage::{Bug, planted};
 
 /// Signers as a bitmap (bit i of byte i / 8, least significant first) and their signatures in member order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ impl Certificate {
             weight += signers.weight(vote.0); // distinct members: at most the total
             signers.is_quorum(weight)
         })?;
-        chosen.truncate(needed + 1);
+        chosen.truncate(if planted(Bug::CertificateTooSmall) { needed } else { needed + 1 });
         chosen.sort_by_key(|vote| vote.0);
         let mut bitmap = vec![0; signers.len().div_ceil(8)];
         for (member, _) in &chosen {

@@ -10,6 +10,7 @@ use crate::hash::{Digest32, Hasher, tag, tree_root};
 use crate::keys::{IdentityKey, PointBytes, Verifier, VotingKey};
 use crate::pvss::TicketSet;
 use crate::reject::Reject;
+use crate::sabotage::{Bug, planted};
 use crate::tickets;
 
 /// Members of one committee at most, weightless ones included.
@@ -136,7 +137,10 @@ impl Signers {
 
     /// Whether `weight` is strictly above two thirds of the total, in exact integers. [committee-3]
     pub fn is_quorum(&self, weight: u64) -> bool {
-        3 * u128::from(weight) > 2 * u128::from(self.total)
+        let (weight, total) = (u128::from(weight), u128::from(self.total));
+        3 * weight > 2 * total
+            || planted(Bug::QuorumOffByOne) && 3 * weight == 2 * total
+            || planted(Bug::QuorumOfHalf) && 2 * weight >= total
     }
 
     pub fn index_of(&self, identity: &IdentityKey) -> Option<u16> {

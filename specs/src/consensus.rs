@@ -13,6 +13,7 @@ use crate::codec;
 use crate::hash::{Digest32, Hasher, tag};
 use crate::keys::{SecretKey, Signature, Verifier};
 use crate::reject::Reject;
+use crate::sabotage::{Bug, planted};
 
 /// The two votes of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -252,7 +253,8 @@ const TWO_THIRDS: u128 = 2;
 const ONE_THIRD: u128 = 1;
 
 fn exceeds(weight: u128, numerator: u128, total: u64) -> bool {
-    3 * weight > numerator * u128::from(total)
+    let total = u128::from(total);
+    3 * weight > numerator * total || planted(Bug::QuorumOfHalf) && numerator == TWO_THIRDS && 2 * weight >= total
 }
 
 /// Whether `weight` is a quorum of `total`: strictly more than two thirds. [consensus-5]

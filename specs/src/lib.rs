@@ -9,6 +9,9 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "sabotage")]
+#[macro_use]
+extern crate std;
 
 pub mod bundle;
 pub mod certificate;
@@ -26,6 +29,7 @@ pub mod mmr;
 pub mod pvss;
 pub mod registry;
 pub mod reject;
+pub mod sabotage;
 pub mod schedule;
 pub mod tickets;
 pub mod trust;

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::home;
 use crate::plan::Plan;
 use crate::run::{Options, Show};
-use crate::{bench, fabricate};
+use crate::{bench, fabricate, sim};
 
 const AFTER: &str = "\
 Examples:
@@ -55,6 +55,7 @@ pub enum Command {
     },
     Fabricate(fabricate::Arguments),
     Bench(bench::Arguments),
+    Sim(sim::command::Arguments),
 }
 
 #[derive(Args, Debug)]

@@ -10,6 +10,7 @@ use beacon_spec::hash::Digest32;
 use beacon_spec::keys::IdentityKey;
 use beacon_spec::message::{SetEntry, Value};
 use beacon_spec::reject::Reject;
+use beacon_spec::sabotage::{Bug, planted};
 
 use crate::agree::{Agree, AgreeFault, Input, Output, Voter, WalEntry};
 use crate::batch::{Decision, Record, Seq};
@@ -32,6 +33,7 @@ struct Waiting {
 }
 
 /// The agreement engine and what it has asked for.
+#[derive(Debug)]
 pub(crate) struct Agreement {
     agree: Agree,
     /// The height being agreed on.
@@ -95,7 +97,7 @@ impl Engine {
     /// and the genesis is near. [agree-2]
     pub(crate) fn may_start(&self, height: u64) -> bool {
         let parameters = &self.config.parameters;
-        if self.now < parameters.schedule.genesis_time.saturating_sub(parameters.lead) {
+        if self.clock() < parameters.schedule.genesis_time.saturating_sub(parameters.lead) {
             return false;
         }
         height <= 2 || self.chain.round >= *self.schedule().rounds_of(height - 2).end()
@@ -139,7 +141,7 @@ impl Engine {
 
     pub(crate) fn agreement_deadline(&self) -> Option<Millis> {
         let parameters = &self.config.parameters;
-        let lead = parameters.schedule.genesis_time.saturating_sub(parameters.lead);
+        let lead = self.at_clock(parameters.schedule.genesis_time.saturating_sub(parameters.lead));
         let start = (self.now < lead).then_some(lead);
         let grace = self.agreement.asked.and_then(|(height, _)| {
             let since = self.windows.get(&height)?.quorum_since?;
@@ -243,6 +245,9 @@ impl Engine {
                 Some(valid) => {
                     moved = true;
                     self.give_verdict(waiting.height, waiting.round, waiting.value_id, valid);
+                }
+                None if planted(Bug::IncompleteIsInvalid) => {
+                    self.give_verdict(waiting.height, waiting.round, waiting.value_id, false);
                 }
                 None => {
                     self.want(waiting.height, &waiting.value.set);

@@ -14,6 +14,7 @@ use beacon_spec::mix;
 use beacon_spec::mmr::Mmr;
 use beacon_spec::pvss::Secret;
 use beacon_spec::reject::Reject;
+use beacon_spec::sabotage::{Bug, planted};
 
 use crate::batch::Record;
 use crate::engine::Engine;
@@ -46,9 +47,13 @@ impl Engine {
             return false;
         }
         let Some(set) = self.decided_set().map(<[SetEntry]>::to_vec) else { return false };
-        let secrets: Option<Vec<(u16, Secret)>> =
-            set.iter().map(|entry| Some((entry.member, self.secret(entry.member)?))).collect();
-        let Some(secrets) = secrets else { return false };
+        let known: Vec<(u16, Secret)> =
+            set.iter().filter_map(|entry| Some((entry.member, self.secret(entry.member)?))).collect();
+        let late = self.round.quorum_at.is_some() && planted(Bug::MixedWithoutTheMissing);
+        if known.len() < set.len() && !late {
+            return false;
+        }
+        let secrets = known;
         let Some(committee) = self.committee_of_window(self.current_window()) else { return false };
         let Some(header) = self.header(&set, &secrets, &committee) else { return false };
         let hash = header.hash();
@@ -103,7 +108,8 @@ impl Engine {
         }
     }
 
-    /// A header vote counts with its signature; the first of each member and round. [certify-6]
+    /// A header vote counts when it comes from its member, with its signature; the first of each member and round.
+    /// It does not sign its round, so another's old vote must not pass for one of a round to come. [certify-6]
     pub(crate) fn on_header_vote(&mut self, from: IdentityKey, vote: HeaderVote) {
         if !self.is_near(vote.round) {
             return;
@@ -112,10 +118,14 @@ impl Engine {
         let Some(committee) = self.committee_of_window(number) else { return };
         let Some(window) = self.window_mut(number) else { return };
         let known = window.votes.get(&(vote.round, vote.member)).map(|known| known.header);
-        if known == Some(vote.header) {
+        if known == Some(vote.header) && !planted(Bug::RepetitionIsACrime) {
             return;
         }
-        if let Err(reason) = vote.verify(committee.signers()) {
+        let verdict = match committee.signers().identity(vote.member) {
+            Some(owner) if owner == from => vote.verify(committee.signers()),
+            _ => Err(Reject::UnknownMember),
+        };
+        if let Err(reason) = verdict {
             return self.blame(from, reason);
         }
         match known {

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use beacon_spec::message::Commitment;
+use beacon_spec::sabotage::{Bug, planted};
 
 use crate::batch::{DealingSeed, Record};
 use crate::engine::Engine;
@@ -66,7 +67,11 @@ impl Engine {
         let seed =
             window_seed(bytes, &self.config.long_lived, &self.config.chain, committee.epoch(), number, own.member);
         let kept = DealingSeed(seed.clone());
-        let seq = self.persist(Record::Seed { window: number, seed: kept.clone() }, true);
+        let seq = if planted(Bug::SeedNotKept) {
+            0
+        } else {
+            self.persist(Record::Seed { window: number, seed: kept.clone() }, true)
+        };
         if let Some(window) = self.windows.get_mut(&number) {
             window.seed = Some(kept);
             window.own = OwnDealing::Dealing { seq };

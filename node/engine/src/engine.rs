@@ -1,6 +1,7 @@
 //! The engine: state, routing, and the order in which things are tried. The protocol itself is in the sibling files.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -11,6 +12,7 @@ use beacon_spec::hash::Digest32;
 use beacon_spec::keys::{IdentityKey, SecretKey};
 use beacon_spec::pvss::TicketSecret;
 use beacon_spec::reject::Reject;
+use beacon_spec::sabotage::{Bug, planted};
 use beacon_spec::schedule::Schedule;
 
 use crate::agreement::Agreement;
@@ -62,7 +64,9 @@ pub(crate) struct Own {
 pub struct Engine {
     pub(crate) config: Config,
     pub(crate) committees: BTreeMap<u64, Arc<Committee>>,
+    /// Never goes back: the clock, and how far it has been set back altogether. Timers run on it. [clock-2]
     pub(crate) now: Millis,
+    pub(crate) set_back: Millis,
     pub(crate) out: Step,
     pub(crate) records: Vec<Record>,
     pub(crate) sync_batch: bool,
@@ -87,7 +91,8 @@ impl Engine {
         if self.halted {
             return Step::default();
         }
-        self.now = now;
+        self.set_back = self.set_back.max(self.now.saturating_sub(now));
+        self.now = now.saturating_add(self.set_back);
         match input {
             Input::Tick => {}
             Input::Message { from, message } => self.on_message(from, message),
@@ -118,7 +123,7 @@ impl Engine {
             self.resend_deadline(),
             self.sync_deadline(),
         ];
-        deadlines.into_iter().flatten().min()
+        Some(deadlines.into_iter().flatten().min()?.saturating_sub(self.set_back))
     }
 
     fn on_message(&mut self, from: IdentityKey, message: Message) {
@@ -192,6 +197,7 @@ impl Engine {
     }
 
     pub(crate) fn send(&mut self, to: Recipient, message: Message, after: Seq) {
+        let after = if planted(Bug::SendBeforeFsync) { 0 } else { after };
         self.out.effects.push(Effect::Send { to, message, after });
     }
 
@@ -202,6 +208,16 @@ impl Engine {
     pub(crate) fn halt(&mut self, reason: Halt) {
         self.halted = true;
         self.out.effects.push(Effect::Halt(reason));
+    }
+
+    /// What the clock shows.
+    pub(crate) fn clock(&self) -> Millis {
+        self.now.saturating_sub(self.set_back)
+    }
+
+    /// When the clock will show `time`, for timers.
+    pub(crate) fn at_clock(&self, time: Millis) -> Millis {
+        time.saturating_add(self.set_back)
     }
 
     pub(crate) fn schedule(&self) -> Schedule {
@@ -247,5 +263,25 @@ impl Engine {
     /// Newest certified round and its header hash.
     pub fn head(&self) -> (u64, Digest32) {
         (self.chain.round, self.chain.hash)
+    }
+}
+
+/// The whole state but for the configuration: two engines that print alike behave alike. No secret is printed.
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("epochs", &self.committees.keys())
+            .field("seq", &self.seq)
+            .field("durable", &self.durable)
+            .field("chain", &self.chain)
+            .field("windows", &self.windows)
+            .field("inbox", &self.inbox)
+            .field("agreement", &self.agreement)
+            .field("round", &self.round)
+            .field("resend", &self.resend)
+            .field("sync", &self.sync)
+            .field("membership", &self.membership)
+            .field("halted", &self.halted)
+            .finish_non_exhaustive()
     }
 }

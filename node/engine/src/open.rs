@@ -7,6 +7,7 @@ use beacon_spec::hash::Digest32;
 use beacon_spec::keys::{IdentityKey, ScalarBytes};
 use beacon_spec::message::{Opening, Ready, SetEntry};
 use beacon_spec::pvss::{self, Secret, Share};
+use beacon_spec::sabotage::{Bug, planted};
 
 use crate::engine::Engine;
 use crate::event::{Effect, Message, Millis, Recipient};
@@ -80,13 +81,13 @@ impl Engine {
         let parameters = &self.config.parameters;
         let due = parameters.schedule.time_of(self.chain.round + 1).unwrap_or(Millis::MAX);
         let paced = self.round.previous_open.map_or(0, |at| at.saturating_add(parameters.catch_up_interval));
-        due.max(paced)
+        self.at_clock(due).max(paced)
     }
 
     /// The gate: decision on disk, header before certified, clock at T(r). Then the opening, or a ready. [open-4]
     pub(crate) fn try_open(&mut self) -> bool {
         let shut = self.round.opened_at.is_some() || self.is_dealing_again() || self.decided_set().is_none();
-        if shut || self.now < self.gate_time() {
+        if shut || (self.now < self.gate_time() && !planted(Bug::GateRemoved)) {
             return false;
         }
         self.round.opened_at = Some(self.now);
@@ -120,7 +121,10 @@ impl Engine {
         let window = self.windows.get(&self.schedule().window_of(round))?;
         let set = &window.decision.as_ref()?.decision.value.set;
         let OwnDealing::Dealt { hash, openings, .. } = &window.own else { return None };
-        set.iter().find(|entry| entry.member == member && entry.commitment == *hash)?;
+        let chosen = set.iter().any(|entry| entry.member == member && entry.commitment == *hash);
+        if !chosen && !planted(Bug::UndecidedOpened) {
+            return None;
+        }
         let d = openings.get(self.index_in_window(round))?;
         Some(Opening { round, member, d: ScalarBytes(*d) })
     }

@@ -7,6 +7,7 @@ use beacon_spec::chain::Beacon;
 use beacon_spec::committee::MemberList;
 use beacon_spec::mmr::Mmr;
 use beacon_spec::reject::Reject;
+use beacon_spec::sabotage::{Bug, planted};
 
 use crate::agree::{Agree, AgreeConfig, Timeouts, WalEntry};
 use crate::agreement::Agreement;
@@ -36,6 +37,7 @@ impl Engine {
             committees: BTreeMap::from([(1, config.committee.clone())]),
             config,
             now,
+            set_back: 0,
             out: Step::default(),
             records: Vec::new(),
             sync_batch: false,
@@ -94,7 +96,8 @@ impl Engine {
             let set = set.map(|decided| decided.decision.value.set.clone()).unwrap_or_default();
             self.want(window, &set);
         }
-        for (height, _, bytes) in recovered.wal {
+        let wal = if planted(Bug::WalIgnored) { Vec::new() } else { recovered.wal };
+        for (height, _, bytes) in wal {
             self.agreement.recovered.entry(height).or_default().push(WalEntry { height, bytes });
         }
         for round in recovered.missing_transcripts {

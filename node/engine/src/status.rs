@@ -70,7 +70,7 @@ impl Engine {
         let next = self.chain.round + 1;
         let expected = match schedule.period {
             0 => self.sync.best_round().max(self.chain.round),
-            _ => schedule.round_at(self.now).unwrap_or(0),
+            _ => schedule.round_at(self.clock()).unwrap_or(0),
         };
         let epoch = schedule.epoch_of(next);
         let committee = self.committee(epoch);

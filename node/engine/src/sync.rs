@@ -115,9 +115,9 @@ impl Engine {
 
     /// A peer has shown that it knows a certified `round`.
     pub(crate) fn heard_of(&mut self, key: IdentityKey, round: u64) {
-        let head = self.config.chain;
+        let (head, clock) = (self.config.chain, self.clock());
         if let Some(peer) = self.sync.peers.get_mut(&key) {
-            let status = peer.status.get_or_insert(PeerStatus { round, header: head, decided: 0, clock: self.now });
+            let status = peer.status.get_or_insert(PeerStatus { round, header: head, decided: 0, clock });
             status.round = status.round.max(round);
             self.sync.next_look = 0;
         }
@@ -333,7 +333,7 @@ impl Engine {
     }
 
     fn on_status(&mut self, from: IdentityKey, sent: Millis, status: PeerStatus) {
-        let middle = sent + (self.now.saturating_sub(sent)) / 2;
+        let middle = (sent + (self.now.saturating_sub(sent)) / 2).saturating_sub(self.set_back);
         if let Some(peer) = self.sync.peers.get_mut(&from) {
             peer.status = Some(status);
             peer.offset = Some(i64::try_from(status.clock).unwrap_or(i64::MAX).saturating_sub(middle as i64));

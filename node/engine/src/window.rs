@@ -1,6 +1,7 @@
 //! What is known of one window: the own dealing, the commitments held, the decision.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -14,8 +15,8 @@ use crate::batch::{DealingSeed, Decision, Seq};
 use crate::event::Millis;
 use crate::job::VerifiedCommitment;
 
-/// How far the own commitment is.
-#[derive(Debug, Default)]
+/// How far the own commitment is. Its one-time keys are never printed.
+#[derive(Default)]
 pub(crate) enum OwnDealing {
     #[default]
     None,
@@ -31,6 +32,17 @@ pub(crate) enum OwnDealing {
         hash: Digest32,
         openings: Zeroizing<Vec<[u8; 32]>>,
     },
+}
+
+impl fmt::Debug for OwnDealing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OwnDealing::None => f.write_str("None"),
+            OwnDealing::Harvesting => f.write_str("Harvesting"),
+            OwnDealing::Dealing { seq } => write!(f, "Dealing({seq})"),
+            OwnDealing::Dealt { seq, hash, .. } => write!(f, "Dealt({seq}, {hash})"),
+        }
+    }
 }
 
 /// A verified commitment and the batch that keeps it.

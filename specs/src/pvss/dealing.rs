@@ -13,6 +13,7 @@ use super::ticket::TicketSet;
 use crate::hash::{Digest32, Hasher, WideHasher, tag};
 use crate::keys::{PointBytes, ScalarBytes};
 use crate::reject::Reject;
+use crate::sabotage::{Bug, planted};
 
 /// What a dealing is for. Every hash of a dealing binds all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +64,13 @@ impl Dealing {
 
 /// The digest h that fixes z and the DLEQ challenge: T, t, all keys, the context, D, all C. [pvss-5]
 pub(super) fn statement(tickets: &TicketSet, context: &DealingContext, d: &PointBytes, c: &[PointBytes]) -> [u8; 64] {
-    let hasher = tickets.transcript().fixed(&context.bytes()).fixed(&d.0);
-    c.iter().fold(hasher, |hasher, c| hasher.fixed(&c.0)).finish()
+    let hasher = if planted(Bug::UnboundContext) {
+        tickets.transcript().fixed(&d.0)
+    } else {
+        tickets.transcript().fixed(&context.bytes()).fixed(&d.0)
+    };
+    let bound = if planted(Bug::WeakFiatShamir) { &c[..c.len() - 1] } else { c };
+    bound.iter().fold(hasher, |hasher, c| hasher.fixed(&c.0)).finish()
 }
 
 /// The DLEQ challenge from h and the commitments; U and V follow from h. [pvss-6]

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::dealing::{Secret, VerifiedDealing};
-use super::group::{hash_to_scalar, point, point_bytes, scalar, scalar_bytes};
+use super::group::{hash_to_scalar, point, point_bytes, proper_point, scalar, scalar_bytes};
 use super::polynomial::lagrange_at_zero;
 use super::ticket::{TicketSecret, TicketSet};
 use crate::hash::{WideHasher, tag};
 use crate::keys::{PointBytes, ScalarBytes};
 use crate::reject::Reject;
+use crate::sabotage::{Bug, planted};
 
 /// Opens a dealing with its one-time key: d·G = D, S = C_0 − d·E_0. [pvss-10]
 pub fn open(dealing: &VerifiedDealing, d: &ScalarBytes) -> Result<Secret, Reject> {
@@ -59,7 +60,7 @@ pub fn share(
 pub fn verify_share(share: &Share, dealing: &VerifiedDealing, tickets: &TicketSet) -> Result<(), Reject> {
     dealing.under(tickets)?;
     let j = tickets.index(share.position)?;
-    let a = point(&share.a)?;
+    let a = if planted(Bug::IdentityRefused) { proper_point(&share.a)? } else { point(&share.a)? };
     let (challenge, response) = (scalar(&share.challenge)?, scalar(&share.response)?);
     let minus = -challenge;
     let mask = dealing.c()[j] - a;
@@ -92,7 +93,8 @@ fn share_challenge(
 /// Refuses too few shares, and among those used a position out of range or twice. Shares that were not verified give
 /// a wrong secret without an error.
 pub fn recover(shares: &[Share], tickets: &TicketSet) -> Result<Secret, Reject> {
-    let used = shares.get(..tickets.threshold()).ok_or(Reject::TooFewShares)?;
+    let needed = tickets.threshold() - usize::from(planted(Bug::ThresholdOffByOne) && tickets.threshold() > 1);
+    let used = shares.get(..needed).ok_or(Reject::TooFewShares)?;
     let positions: Vec<_> = used.iter().map(|share| share.position).collect();
     let mut sorted = positions.clone();
     sorted.sort_unstable();

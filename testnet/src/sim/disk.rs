@@ -18,7 +18,7 @@ pub struct Disk {
     pub rounds: BTreeMap<u64, Beacon>,
     pub transcripts: BTreeMap<u64, Transcript>,
     mmr: Option<Mmr>,
-    decisions: BTreeMap<u64, Decision>,
+    pub decisions: BTreeMap<u64, Decision>,
     commitments: BTreeMap<(u64, u16, Digest32), Commitment>,
     seeds: BTreeMap<u64, DealingSeed>,
     wal: BTreeMap<(u64, u64), Vec<u8>>,

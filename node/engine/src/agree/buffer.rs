@@ -1,6 +1,7 @@
 //! Messages that came too early: of the next two heights, bounded by sender in count and bytes, oldest out first.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 use beacon_spec::consensus::ConsensusMessage;
 
@@ -11,7 +12,7 @@ const MESSAGES: usize = 16;
 /// Bytes of values in one sender's messages of one height.
 const VALUE_BYTES: usize = 1 << 20;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Buffer {
     heights: BTreeMap<u64, BTreeMap<u16, VecDeque<ConsensusMessage>>>,
 }
@@ -20,6 +21,22 @@ fn value_bytes(message: &ConsensusMessage) -> usize {
     match message {
         ConsensusMessage::Proposal(signed) => signed.value.len(),
         _ => 0,
+    }
+}
+
+/// Values stand by their ids and lengths.
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        for (sender, message) in
+            self.heights.values().flatten().flat_map(|(sender, kept)| kept.iter().map(move |m| (sender, m)))
+        {
+            match message {
+                ConsensusMessage::Proposal(signed) => list.entry(&(sender, signed.head(), signed.value.len())),
+                other => list.entry(&(sender, other)),
+            };
+        }
+        list.finish()
     }
 }
 

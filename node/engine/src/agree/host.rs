@@ -4,6 +4,7 @@
 //! (it would go on with a wrong answer): what cannot be is recorded as a halt, after which nothing leaves any more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use arc_malachitebft_core_consensus::{ConsensusMsg, Effect, Input, Resumable, Resume};
 use arc_malachitebft_core_types as bft;
@@ -68,6 +69,24 @@ pub struct Host {
     signed: BTreeMap<(Once, u32), (Digest32, Signature)>,
     /// Own messages signed during the replay, which the log does not hold yet.
     unlogged: BTreeSet<Digest32>,
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host")
+            .field("height", &self.height)
+            .field("timers", &self.timers)
+            .field("wanted", &self.wanted)
+            .field("values", &self.values)
+            .field("drafts", &self.drafts)
+            .field("proposals", &self.proposals.keys())
+            .field("accepted", &self.accepted)
+            .field("resent", &self.resent)
+            .field("halt", &self.halt)
+            .field("watch", &self.watch)
+            .field("signed", &self.signed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Host {

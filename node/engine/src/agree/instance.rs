@@ -3,6 +3,7 @@
 //! Every height has a core of its own, so nothing of one height (timers, votes, keys) can reach into the next.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arc_malachitebft_core_consensus::{
@@ -30,6 +31,18 @@ pub struct Instance {
     /// The round for which the engine has been asked for a value.
     asked: Option<u32>,
     decided: bool,
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance")
+            .field("asked", &self.asked)
+            .field("decided", &self.decided)
+            .field("round", self.state.driver.round_state())
+            .field("votes", self.state.driver.votes())
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Instance {

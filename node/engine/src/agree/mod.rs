@@ -134,6 +134,7 @@ pub enum AgreeHalt {
 }
 
 /// Agreement, height by height.
+#[derive(Debug)]
 pub struct Agree {
     config: AgreeConfig,
     instance: Option<Instance>,

@@ -1,0 +1,47 @@
+//! What the simulator has found, each as small as it could be made.
+
+use beacon_engine::event::{Fault, Input, Message};
+use beacon_testnet::sim::{GENESIS_TIME, Net, Setup};
+
+fn equal() -> Setup {
+    Setup { weights: vec![1; 4], ..Setup::default() }
+}
+
+/// Clocks an hour ahead that are put right: the gate's pace, the re-sending and the syncing wait no hour. [clock-2]
+#[test]
+fn clock_2_clocks_that_are_put_right_stop_nothing() {
+    let mut net = Net::new(&equal());
+    for node in 0..3 {
+        net.nodes[node].skew = 3_600_000;
+    }
+    net.start_all();
+    assert!(net.run_to(5, GENESIS_TIME + 20_000));
+    for node in 0..3 {
+        net.set_clock(node, 0);
+    }
+    assert!(net.run_to(12, GENESIS_TIME + 20_000), "round 12 is certified soon after its time");
+    net.agreed_outputs(12);
+}
+
+/// An old header vote under a round to come, passed on by another member, neither counts nor accuses. [certify-6]
+#[test]
+fn certify_6_a_header_vote_counts_only_from_its_member() {
+    let mut net = Net::new(&equal());
+    net.start_all();
+    assert!(net.run_to(3, GENESIS_TIME + 20_000));
+    let vote = net.sent.iter().find_map(|sent| match &sent.message {
+        Message::HeaderVote(vote) if vote.member == 1 && vote.round == 3 => Some(*vote),
+        _ => None,
+    });
+    let mut vote = vote.expect("member 1 has voted for round 3");
+    vote.round = 4;
+    let from = net.nodes[2].config.identity;
+    net.feed(0, Input::Message { from, message: Message::HeaderVote(vote) });
+    // Now every vote is needed for a quorum.
+    net.crash(3);
+    assert!(net.run_to(6, GENESIS_TIME + 20_000));
+    assert!(!net.faults.iter().any(|(_, fault)| matches!(fault, Fault::Crime { .. })), "{:?}", net.faults);
+    assert!(
+        net.faults.iter().any(|(node, fault)| *node == 0 && matches!(fault, Fault::Peer { peer, .. } if *peer == from))
+    );
+}

@@ -1,0 +1,92 @@
+//! Each checker of the simulator fires on the bugs that it is for, each within 500 seeds, each with a pinned one.
+//!
+//! Built apart, with planted bugs: `cargo test --workspace --features beacon-engine/sabotage --test sabotage`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beacon_spec::sabotage::{Bug, MARKER, plant};
+use beacon_testnet::sim::check;
+use beacon_testnet::sim::run::simulate;
+
+/// Seeds within which a bug must be found.
+const WITHIN: u64 = 500;
+
+/// A bug, a seed that shows it, and the checker that finds it there.
+const PINNED: [(Bug, u64, &str); Bug::ALL.len()] = [
+    (Bug::GateRemoved, 0, "secrecy"),
+    (Bug::UndecidedOpened, 0, "secrecy"),
+    (Bug::ReadyRuleRemoved, 0, "secrecy"),
+    (Bug::WalIgnored, 0, "signing"),
+    (Bug::SendBeforeFsync, 0, "signing"),
+    (Bug::SeedNotKept, 0, "signing"),
+    (Bug::QuorumOffByOne, 0, "client"),
+    (Bug::QuorumOfHalf, 0, "agreement"),
+    (Bug::ThresholdOffByOne, 0, "withholding"),
+    (Bug::WeakFiatShamir, 0, "withholding"),
+    (Bug::UnboundContext, 0, "secrecy"),
+    (Bug::IncompleteIsInvalid, 0, "liveness"),
+    (Bug::IdentityRefused, 0, "liveness"),
+    (Bug::MixedWithoutTheMissing, 0, "withholding"),
+    (Bug::FloodCapRemoved, 0, "memory"),
+    (Bug::RepetitionIsACrime, 0, "accusation"),
+    (Bug::CertificateTooSmall, 0, "client"),
+];
+
+/// The checkers that fire under a bug.
+fn fires(bug: Bug, seed: u64) -> BTreeSet<&'static str> {
+    plant(Some(bug));
+    let outcome = simulate(seed, false);
+    plant(None);
+    outcome.violations.iter().map(|violation| violation.checker).collect()
+}
+
+/// Where to look instead: the first seed on which the checker fires.
+fn search(bug: Bug, checker: &str) -> String {
+    let mut others = BTreeMap::new();
+    for seed in 0..WITHIN {
+        let fired = fires(bug, seed);
+        if fired.contains(checker) {
+            return format!("it does on seed {seed}");
+        }
+        for other in fired {
+            others.entry(other).or_insert(seed);
+        }
+    }
+    format!("others do: {others:?}")
+}
+
+#[test]
+fn every_planted_bug_is_found_on_its_seed_by_its_checker() {
+    let failed: Vec<String> = PINNED
+        .iter()
+        .filter(|(bug, seed, checker)| !fires(*bug, *seed).contains(checker))
+        .map(|(bug, seed, checker)| {
+            format!("{bug:?}: {checker} does not fire on seed {seed}; {}", search(*bug, checker))
+        })
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn every_bug_is_pinned_below_500_and_every_checker_fires() {
+    let bugs: BTreeSet<Bug> = PINNED.iter().map(|(bug, ..)| *bug).collect();
+    assert_eq!(bugs, Bug::ALL.into_iter().collect());
+    assert!(PINNED.iter().all(|(_, seed, _)| *seed < WITHIN));
+    let checkers: BTreeSet<&str> = PINNED.iter().map(|(.., checker)| *checker).collect();
+    assert_eq!(checkers, check::NAMES.into_iter().collect());
+}
+
+#[test]
+fn without_a_planted_bug_the_same_seeds_pass() {
+    let seeds: BTreeSet<u64> = PINNED.iter().map(|(_, seed, _)| *seed).collect();
+    for seed in seeds {
+        let violations = simulate(seed, false).violations;
+        assert!(violations.is_empty(), "seed {seed}: {violations:?}");
+    }
+}
+
+#[test]
+fn a_program_with_planted_bugs_holds_the_marker() {
+    let own = std::fs::read(std::env::current_exe().expect("a test has a path")).expect("it can be read");
+    assert!(own.windows(MARKER.len()).any(|window| window == MARKER.as_bytes()));
+}

@@ -1,0 +1,74 @@
+//! Sends far more than it owes: commitments without number, votes of rounds and heights to come, readies and header
+//! votes of rounds to come, values as large as they may be.
+
+use beacon_engine::event::Message;
+use beacon_spec::consensus::{ConsensusMessage, SignedProposal, Vote, VoteKind};
+use beacon_spec::hash::Digest32;
+use beacon_spec::keys::SecretKey;
+use beacon_spec::message::{HeaderVote, Ready};
+
+use super::{Adversary, Scene};
+use crate::sim::post::Parcel;
+
+/// Messages of one burst.
+const BURST: u64 = 12;
+
+pub struct Flooder;
+
+fn junk(scene: &mut Scene, round: u64, key: &SecretKey) -> Option<Message> {
+    let (chain, member) = (scene.chain, scene.member);
+    let hash = Digest32(scene.rng().bytes());
+    let ahead = scene.rng().below(70);
+    let height = scene.schedule.window_of(round) + scene.rng().below(4);
+    let turn = scene.rng().below(16) as u32;
+    Some(match scene.rng().below(6) {
+        0 => {
+            let mut commitment = scene.deal(height)?;
+            commitment.dealings.iter_mut().for_each(|dealing| dealing.z.0[..31].copy_from_slice(&hash.0[..31]));
+            scene.guilty("signed dealings that do not verify");
+            scene.guilty("two commitments for one window");
+            Message::Commitment(Box::new(scene.commit(height, commitment.dealings)?))
+        }
+        1 => Message::Ready(Ready::make(&chain, round + ahead, member, key)),
+        2 => {
+            scene.guilty("two header votes for one round");
+            Message::HeaderVote(HeaderVote::make(round + ahead, member, hash, key))
+        }
+        3 => {
+            scene.guilty("two proposals of one round");
+            let value = vec![7; 1 << scene.rng().below(18)];
+            let signed = SignedProposal::sign((height, turn, None), value, &chain, (member, key));
+            Message::Consensus(Box::new(ConsensusMessage::Proposal(signed)))
+        }
+        choice => {
+            scene.guilty("two votes of one step");
+            let kind = if choice == 4 { VoteKind::Prevote } else { VoteKind::Precommit };
+            let vote = Vote { height, round: turn, kind, value_id: Some(hash), member };
+            Message::Consensus(Box::new(ConsensusMessage::Vote(vote.sign(&chain, key))))
+        }
+    })
+}
+
+impl Adversary for Flooder {
+    fn name(&self) -> &'static str {
+        "flooder"
+    }
+
+    fn send(&mut self, scene: &mut Scene, parcel: Parcel) -> Vec<Parcel> {
+        let round = match &parcel.message {
+            Message::HeaderVote(vote) => vote.round,
+            Message::Commitment(commitment) => *scene.schedule.rounds_of(commitment.signed.body.window).start(),
+            _ => return vec![parcel],
+        };
+        let committee = scene.committee(scene.schedule.window_of(round));
+        let Some(key) = committee.and_then(|committee| scene.key(&committee)) else { return vec![parcel] };
+        let mut parcels = vec![parcel];
+        for _ in 0..BURST {
+            let Some(junk) = junk(scene, round, &key) else { continue };
+            let direct = matches!(junk, Message::HeaderVote(_) | Message::Consensus(_) | Message::Shares(_));
+            parcels.push(if direct { scene.message(junk) } else { scene.gossip(junk) });
+        }
+        scene.acted(self.name());
+        parcels
+    }
+}

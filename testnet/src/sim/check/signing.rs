@@ -1,0 +1,71 @@
+//! No honest member signs two things that conflict, whatever it has been through.
+
+use std::collections::BTreeMap;
+
+use beacon_engine::event::Message;
+use beacon_spec::consensus::ConsensusMessage;
+use beacon_spec::hash::Digest32;
+
+use super::{Checker, Facts, Seen};
+
+pub const NAME: &str = "signing";
+
+/// Where only one signature may stand: what, window or height or round, round of agreement.
+type Place = (usize, &'static str, u64, u32);
+
+pub struct Signing {
+    chain: Digest32,
+    signed: BTreeMap<Place, Digest32>,
+}
+
+impl Signing {
+    pub fn new(chain: Digest32) -> Self {
+        Signing { chain, signed: BTreeMap::new() }
+    }
+
+    /// The place of an own signed message, and what was signed there.
+    fn place(&self, from: usize, message: &Message) -> Option<(Place, Digest32)> {
+        let own = |member: u16| usize::from(member) == from;
+        match message {
+            Message::Commitment(commitment) => {
+                let body = &commitment.signed.body;
+                own(body.member).then(|| ((from, "commitment", body.window, 0), body.hash(&self.chain)))
+            }
+            Message::HeaderVote(vote) => {
+                own(vote.member).then_some(((from, "header vote", vote.round, 0), vote.header))
+            }
+            Message::Consensus(message) => match &**message {
+                ConsensusMessage::Vote(signed) if own(signed.vote.member) => {
+                    let vote = &signed.vote;
+                    let kind = match vote.kind {
+                        beacon_spec::consensus::VoteKind::Prevote => "prevote",
+                        beacon_spec::consensus::VoteKind::Precommit => "precommit",
+                    };
+                    Some(((from, kind, vote.height, vote.round), vote.digest(&self.chain)))
+                }
+                ConsensusMessage::Proposal(signed) if own(signed.proposal.member) => {
+                    let proposal = &signed.proposal;
+                    Some(((from, "proposal", proposal.height, proposal.round), proposal.digest(&self.chain)))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+impl Checker for Signing {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn see(&mut self, seen: &Seen, _: &Facts) -> Result<(), String> {
+        let Seen::Sent { from, message } = seen else { return Ok(()) };
+        let Some((place, digest)) = self.place(*from, message) else { return Ok(()) };
+        if *self.signed.entry(place).or_insert(digest) == digest {
+            return Ok(());
+        }
+        let (node, what, number, round) = place;
+        Err(format!("honest node {node} signs two of one: {what} {number}/{round}"))
+    }
+}
