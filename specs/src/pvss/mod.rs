@@ -4,7 +4,7 @@
 //! ASIACRYPT 2022, ePrint 2022/242. The chapter `specs/pvss.md` gives the equations, the rules [pvss-1] to [pvss-13]
 //! and why each is there. Nothing here draws randomness: a dealing follows from its seed, a batch from its coin.
 //!
-//! Read [`ticket`] (keys), [`dealing`] (what travels), [`deal`] (the dealer), [`verify`] (everybody), [`share`] (the holders).
+//! Read `ticket` (keys), `dealing` (what travels), `deal` (the dealer), `verify` (everybody), `share` (the holders).
 
 mod deal;
 mod dealing;
