@@ -163,9 +163,9 @@ pub enum Effect {
         epoch: u64,
         tickets: usize,
     },
-    /// Erase the secrets of all bundles but those with these voting keys.
+    /// Erase the secrets of the bundles with these voting keys. A bundle under way to the engine is none of them.
     EraseBundles {
-        keep: Vec<VotingKey>,
+        erase: Vec<VotingKey>,
     },
     /// Run on a worker thread and feed the result back as `Input::Done`.
     Run(Job),

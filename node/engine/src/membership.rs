@@ -38,7 +38,7 @@ impl Known {
 #[derive(Debug)]
 struct Erasure {
     seq: Seq,
-    keep: Vec<VotingKey>,
+    erase: Vec<VotingKey>,
 }
 
 /// What is known of the epochs' making.
@@ -392,23 +392,23 @@ impl Engine {
         let Some(committee) = self.committees.get(&epoch) else { return };
         let mine = committee.members().iter().find(|member| member.identity == self.config.identity);
         let in_force = mine.map(|member| member.bundle.voting_key);
-        let keep: Vec<VotingKey> = self
+        let erase: Vec<VotingKey> = self
             .config
             .bundles
             .iter()
-            .filter(|bundle| Some(bundle.voting.voting()) == in_force || bundle.epoch > epoch)
+            .filter(|bundle| Some(bundle.voting.voting()) != in_force && bundle.epoch <= epoch)
             .map(|bundle| bundle.voting.voting())
             .collect();
-        if keep.len() < self.config.bundles.len() {
+        if !erase.is_empty() {
             let seq = self.barrier();
-            self.membership.erasure = Some(Erasure { seq, keep });
+            self.membership.erasure = Some(Erasure { seq, erase });
         }
     }
 
     pub(crate) fn try_erase(&mut self) {
         let Some(erasure) = self.membership.erasure.take_if(|erasure| erasure.seq <= self.durable) else { return };
-        self.config.bundles.retain(|bundle| erasure.keep.contains(&bundle.voting.voting()));
-        self.out.effects.push(Effect::EraseBundles { keep: erasure.keep });
+        self.config.bundles.retain(|bundle| !erasure.erase.contains(&bundle.voting.voting()));
+        self.out.effects.push(Effect::EraseBundles { erase: erasure.erase });
     }
 
     /// Registries of windows before the one that precedes the current are of no more use.

@@ -52,7 +52,7 @@ impl Driver {
                 }
                 Effect::NeedEntropy { window } => self.workshop.harvest(window),
                 Effect::NeedBundle { epoch, tickets } => self.workshop.need_bundle(epoch, tickets),
-                Effect::EraseBundles { keep } => self.workshop.erase_bundles(keep),
+                Effect::EraseBundles { erase } => self.workshop.erase_bundles(erase),
                 Effect::Run(job) => self.workshop.run(job),
                 Effect::Publish { beacon, transcript } => self.publish(&beacon, transcript),
                 Effect::Request { id, to, request } => self.ask(id, to, &request),

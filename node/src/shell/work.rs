@@ -147,11 +147,11 @@ impl Workshop {
         });
     }
 
-    /// Erases the secrets of all bundles but those with these voting keys.
-    pub fn erase_bundles(&self, keep: Vec<VotingKey>) {
+    /// Erases the secrets of the bundles with these voting keys.
+    pub fn erase_bundles(&self, erase: Vec<VotingKey>) {
         let (keys, completions) = (self.tools.keys.clone(), self.tools.completions.clone());
         tokio::task::spawn_blocking(move || {
-            let erased = lock(&keys).erase_bundles(|bundle| keep.contains(&bundle.voting().voting()));
+            let erased = lock(&keys).erase_bundles(|bundle| !erase.contains(&bundle.voting().voting()));
             match erased {
                 Ok(count) => tracing::info!(bundles = count, "secrets of earlier epochs are erased"),
                 // Refused only when the loop has ended.

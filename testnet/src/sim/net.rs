@@ -362,8 +362,8 @@ impl Net {
                 let (bundle, secrets) = self.make_bundle(index, epoch, tickets);
                 self.schedule_event(index, 1, Event::Input(Input::Bundle { bundle: Box::new(bundle), secrets }));
             }
-            Effect::EraseBundles { keep } => {
-                self.nodes[index].config.bundles.retain(|bundle| keep.contains(&bundle.voting.voting()));
+            Effect::EraseBundles { erase } => {
+                self.nodes[index].config.bundles.retain(|bundle| !erase.contains(&bundle.voting.voting()));
             }
             Effect::Halt(halt) => {
                 self.trace.note(self.now, index, "halt", &[], || format!("{halt:?}"));
