@@ -62,6 +62,8 @@ pub(crate) struct Sync {
     next_status: Millis,
     next_transcripts: Millis,
     turn: usize,
+    /// The highest round that any peer says it has.
+    best: u64,
     /// When peers' positions are compared with the own next; at once when one of them changes.
     next_look: Millis,
     /// When the head last moved.
@@ -95,7 +97,13 @@ impl Sync {
 
     /// The highest round that any peer says it has.
     pub fn best_round(&self) -> u64 {
-        self.peers.values().filter_map(|peer| peer.status).map(|status| status.round).max().unwrap_or(0)
+        self.best
+    }
+
+    /// To be called whenever what peers say has changed: `best_round` is asked in every step.
+    fn compare_peers(&mut self) {
+        let rounds = self.peers.values().filter_map(|peer| peer.status).map(|status| status.round);
+        self.best = rounds.max().unwrap_or(0);
     }
 
     fn is_asking(&self, kind: fn(&Asked) -> bool) -> bool {
@@ -111,6 +119,7 @@ impl Engine {
 
     pub(crate) fn on_peer_down(&mut self, key: IdentityKey) {
         self.sync.peers.remove(&key);
+        self.sync.compare_peers();
     }
 
     /// A peer has shown that it knows a certified `round`.
@@ -120,6 +129,7 @@ impl Engine {
             let status = peer.status.get_or_insert(PeerStatus { round, header: head, decided: 0, clock });
             status.round = status.round.max(round);
             self.sync.next_look = 0;
+            self.sync.compare_peers();
         }
     }
 
@@ -171,6 +181,7 @@ impl Engine {
         if let Some(peer) = self.sync.peers.get_mut(&key) {
             peer.muted_until = until;
             peer.status = None;
+            self.sync.compare_peers();
         }
     }
 
@@ -242,10 +253,11 @@ impl Engine {
     /// Asks for commitments that a live proposal or a decision names, another peer each time. [sync-3]
     fn ask_wanted(&mut self) {
         let now = self.now;
-        let peers: Vec<IdentityKey> = self.sync.peers.keys().copied().collect();
-        if peers.is_empty() {
+        let mut wanted = self.windows.values().flat_map(|window| window.wanted.values());
+        if self.sync.peers.is_empty() || !wanted.any(|wanted| wanted.next <= now) {
             return;
         }
+        let peers: Vec<IdentityKey> = self.sync.peers.keys().copied().collect();
         let mut requests: BTreeMap<(u64, IdentityKey), Vec<SetEntry>> = BTreeMap::new();
         for (number, window) in &mut self.windows {
             for (entry, wanted) in window.wanted.iter_mut().filter(|(_, wanted)| wanted.next <= now) {
@@ -337,6 +349,7 @@ impl Engine {
         if let Some(peer) = self.sync.peers.get_mut(&from) {
             peer.status = Some(status);
             peer.offset = Some(i64::try_from(status.clock).unwrap_or(i64::MAX).saturating_sub(middle as i64));
+            self.sync.compare_peers();
         }
     }
 

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use beacon_spec::hash::{Digest32, Hasher, tag};
 use clap::Args;
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 use super::adversary;
 use super::chaos::TABLE;
+use super::meter::{calibrate, processor_time};
 use super::net::Net;
 use super::run::{EACH_ROUND_WITHIN, FIRST_ROUND_WITHIN, Outcome, simulate};
 use super::setup::{GENESIS_TIME, Setup};
@@ -223,17 +223,12 @@ fn replay(seed: u64, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// Processor time of this thread.
-pub fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
 /// Milliseconds of processor time that one of `members` equal members takes for a round, and rounds simulated in a
 /// second.
 pub fn work_of(members: usize, rounds: u64) -> Result<(f64, f64), Failure> {
     let mut net = Net::new(&Setup { weights: vec![1; members], ..Setup::default() });
     net.record = false;
+    calibrate();
     net.meter = processor_time;
     net.metered = Some(0);
     net.start_all();

@@ -14,6 +14,7 @@ pub mod command;
 mod disk;
 mod keys;
 pub mod ledger;
+pub mod meter;
 pub mod net;
 pub mod node;
 pub mod plan;

@@ -1,5 +1,7 @@
 //! Nodes that go and come back.
 
+use tokio::sync::oneshot;
+
 use super::super::{Topic, Verdict};
 use super::*;
 
@@ -60,18 +62,25 @@ struct Frozen {
 }
 
 impl Frozen {
-    /// Starts a node, waits until `peer` is up at it, and freezes it.
-    async fn start(config: NetworkConfig, peer: PeerKey) -> Self {
+    /// Starts node 2, waits until it and `first` are up at each other, and freezes it. That it sees `first` does not
+    /// mean that `first` sees it already, and frozen it could not tell any more.
+    async fn start(config: NetworkConfig, first: &mut Node) -> Self {
+        let peer = first.key;
+        let (seen, both_up) = oneshot::channel::<()>();
         let start = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let node = runtime.block_on(async {
                 let mut node = Node::start(config).await;
                 node.up(peer).await;
+                both_up.await.unwrap();
                 node
             });
             Frozen { runtime, node }
         };
-        tokio::task::spawn_blocking(start).await.unwrap()
+        let running = tokio::task::spawn_blocking(start);
+        first.up(key(2)).await;
+        seen.send(()).unwrap();
+        running.await.unwrap()
     }
 
     /// Lets the node run until `peer` was lost and is up again.
@@ -97,8 +106,7 @@ impl Frozen {
 async fn a_crashed_node_delivers_again(carrier: Carrier) {
     let mut first = Node::start(config(1, carrier.any_port(), &[], &[1, 2])).await;
     let peers = [first.address.clone()];
-    let crashed = Frozen::start(config(2, carrier.any_port(), &peers, &[1, 2]), first.key).await;
-    first.up(key(2)).await;
+    let crashed = Frozen::start(config(2, carrier.any_port(), &peers, &[1, 2]), &mut first).await;
 
     let mut second = Node::start(config(2, carrier.any_port(), &peers, &[1, 2])).await;
     first.down(key(2)).await;
@@ -112,8 +120,7 @@ async fn a_crashed_node_delivers_again(carrier: Carrier) {
 async fn a_hanging_node_is_noticed_and_comes_back(carrier: Carrier) {
     let mut first = Node::start(config(1, carrier.any_port(), &[], &[1, 2])).await;
     let peers = [first.address.clone()];
-    let hanging = Frozen::start(config(2, carrier.any_port(), &peers, &[1, 2]), first.key).await;
-    first.up(key(2)).await;
+    let hanging = Frozen::start(config(2, carrier.any_port(), &peers, &[1, 2]), &mut first).await;
     first.down(key(2)).await;
     let thawed = hanging.thaw_until_up(first.key).await;
     first.up(key(2)).await;
