@@ -93,6 +93,9 @@ pub struct Up {
     /// Rounds agreed together, 1 to 64
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     window: u64,
+    /// Windows of an epoch, 4 or more; keys rotate with each [default: about a day]
+    #[arg(long, value_name = "E", value_parser = clap::value_parser!(u64).range(4..))]
+    epoch_windows: Option<u64>,
     /// Stop after R certified rounds, compare the nodes, print one JSON line
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u64).range(1..))]
     rounds: Option<u64>,
@@ -111,7 +114,8 @@ pub struct Up {
 
 impl Up {
     pub fn plan(&self) -> Result<Plan, Failure> {
-        Plan::new(self.nodes, self.weights.clone(), self.period, self.window, self.port_base)
+        let plan = Plan::new(self.nodes, self.weights.clone(), self.period, self.window, self.port_base)?;
+        Ok(plan.with_epochs(self.epoch_windows))
     }
 
     pub fn options(&self) -> Options {

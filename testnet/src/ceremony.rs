@@ -64,6 +64,9 @@ fn draft_arguments(plan: &Plan, identities: &[String], out: &std::path::Path) ->
     for (identity, weight) in identities.iter().zip(&plan.weights) {
         words = words.option("--member", format!("{identity}:{weight}"));
     }
+    if let Some(windows) = plan.epoch_windows {
+        words = words.option("--epoch-windows", windows.to_string());
+    }
     if plan.needs_exemption() {
         words.0.push("--development-exemption".into());
     }

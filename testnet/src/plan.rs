@@ -19,6 +19,8 @@ pub struct Plan {
     /// Rounds agreed together.
     pub window: u64,
     pub port_base: u16,
+    /// Windows of an epoch; without, the node's default of about a day.
+    pub epoch_windows: Option<u64>,
 }
 
 impl Plan {
@@ -47,7 +49,12 @@ impl Plan {
             let what = format!("--port-base {port_base} puts {} nodes on ports {port_base} to {last}", weights.len());
             return Err(Failure::new(what, "choose a base from 1024 on that leaves ten ports a node below 65536"));
         }
-        Ok(Plan { weights, period, window, port_base })
+        Ok(Plan { weights, period, window, port_base, epoch_windows: None })
+    }
+
+    /// The same network with epochs of so many windows.
+    pub fn with_epochs(self, epoch_windows: Option<u64>) -> Plan {
+        Plan { epoch_windows, ..self }
     }
 
     pub fn nodes(&self) -> usize {

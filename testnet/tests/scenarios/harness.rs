@@ -13,9 +13,10 @@ use beacon_testnet::audit;
 use beacon_testnet::binaries::Binaries;
 use beacon_testnet::home::Home;
 use beacon_testnet::network::Network;
-use beacon_testnet::node::node_command;
+use beacon_testnet::node::{Node, node_command};
 use beacon_testnet::plan::Plan;
 use beacon_testnet::watch::{View, Watchers};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::{Mutex, MutexGuard};
@@ -47,15 +48,20 @@ impl Net {
 
     /// Makes a network without starting it.
     pub async fn made(weights: &[u64], period: u64, window: u64) -> Net {
+        Net::planned(Plan::new(None, Some(weights.to_vec()), period, window, 7700).expect("a sound plan")).await
+    }
+
+    /// Makes a network of this plan, on free ports.
+    pub async fn planned(plan: Plan) -> Net {
         let turn = TURN.lock().await;
         let directory = TempDir::new().expect("a temporary directory");
-        let plan = Plan::new(None, Some(weights.to_vec()), period, window, 7700).expect("a sound plan");
         let plan = plan.on_free_ports().expect("free ports");
+        let (nodes, period) = (plan.nodes(), plan.period);
         let home = Home::claim(&directory.path().join("net")).expect("a home");
         let binaries = Binaries::beside().expect("the programs are built");
         let network = Network::make(plan, home, binaries).await.expect("a ceremony");
         let watchers = Watchers::start(network.nodes.iter().map(|node| node.endpoints.url())).expect("subscribers");
-        let view = View::new(weights.len(), period);
+        let view = View::new(nodes, period);
         Net { network, view, watchers, directory, _turn: turn }
     }
 
@@ -114,6 +120,29 @@ impl Net {
         finished(command).await
     }
 
+    /// An observer joins by the chain hash and one member's address.
+    pub async fn join(&self) -> Node {
+        let home = Home::claim(&self.directory.path().join("observer")).expect("a home");
+        let plan = Plan::new(Some(1), None, 300, 2, 7700).expect("a sound plan").on_free_ports().expect("free ports");
+        let endpoints = plan.endpoints(0);
+        let [quic, tcp] = endpoints.multiaddrs();
+        let peer = &self.network.nodes[1].endpoints.multiaddrs()[1];
+        let directory = home.node(0);
+        let path = directory.display().to_string();
+        let (http, local) = (endpoints.http_address().to_string(), endpoints.local_address().to_string());
+        let words = [
+            &["init", "--json", "--home", &path, "--peer", peer, "--chain", &self.network.chain][..],
+            &["--listen", &quic, "--listen", &tcp, "--http", &http, "--local-http", &local],
+        ]
+        .concat();
+        let report = json(&node(&self.network.binaries, &words).await);
+        assert_eq!((&report["role"], &report["chain"]), (&"observer".into(), &self.network.chain.as_str().into()));
+        let identity = report["identity"].as_str().expect("init tells the identity").to_owned();
+        let mut observer = Node::new(0, identity, 0, endpoints, directory, home.log(0));
+        observer.start(&self.network.binaries.node, false).expect("the observer starts");
+        observer
+    }
+
     /// Stops everything; a node that does not stop cleanly fails the scenario.
     pub async fn finish(mut self) {
         self.network.stop_all().await.expect("the nodes stop cleanly");
@@ -139,6 +168,11 @@ pub fn success(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ended with {}: {said}", output.status);
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The process succeeded; the JSON object that it printed.
+pub fn json(output: &Output) -> Value {
+    serde_json::from_str(&success(output)).expect("one JSON object")
 }
 
 /// The process was refused with exit code 1, and said all of `parts`.

@@ -2,16 +2,13 @@
 
 use std::process::Stdio;
 
-use beacon_testnet::home::Home;
-use beacon_testnet::node::Node;
-use beacon_testnet::plan::Plan;
 use beacon_testnet::watch::{View, Watchers};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::harness::{Net, PATIENCE, finished, node, success};
+use crate::harness::{Net, PATIENCE, finished, success};
 
 /// `./testnet/up --rounds 30 --period 1000 --json`, after building.
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +43,7 @@ async fn clients_verify_and_an_observer_joins() {
     let audit = net.beacon(&net.url(0), &["audit", &rounds.to_string()]).await;
     success(&audit);
 
-    let mut observer = join(&net).await;
+    let mut observer = net.join().await;
     let url = observer.endpoints.url();
     let mut watchers = Watchers::start([url.clone()]).unwrap();
     let mut seen = View::new(1, 300);
@@ -59,26 +56,4 @@ async fn clients_verify_and_an_observer_joins() {
     success(&net.beacon(&url, &["verify", "--all"]).await);
     observer.stop().await.expect("the observer stops cleanly");
     net.finish().await;
-}
-
-/// Joins the network by its chain hash and one member's address.
-async fn join(net: &Net) -> Node {
-    let home = Home::claim(&net.directory.path().join("observer")).unwrap();
-    let plan = Plan::new(Some(1), None, 300, 2, 7700).unwrap().on_free_ports().unwrap();
-    let endpoints = plan.endpoints(0);
-    let [quic, tcp] = endpoints.multiaddrs();
-    let peer = &net.network.nodes[1].endpoints.multiaddrs()[1];
-    let directory = home.node(0);
-    let (http, local) = (endpoints.http_address().to_string(), endpoints.local_address().to_string());
-    let words = [
-        &["init", "--json", "--home", directory.to_str().unwrap(), "--peer", peer, "--chain", &net.network.chain][..],
-        &["--listen", &quic, "--listen", &tcp, "--http", &http, "--local-http", &local],
-    ]
-    .concat();
-    let report: Value = serde_json::from_str(&success(&node(&net.network.binaries, &words).await)).unwrap();
-    assert_eq!((&report["role"], &report["chain"]), (&"observer".into(), &net.network.chain.as_str().into()));
-    let identity = report["identity"].as_str().unwrap().to_owned();
-    let mut observer = Node::new(0, identity, 0, endpoints, directory, home.log(0));
-    observer.start(&net.network.binaries.node, false).unwrap();
-    observer
 }

@@ -1,4 +1,5 @@
 mod bytes;
+mod epochs;
 mod faults;
 mod happy;
 mod refusals;
