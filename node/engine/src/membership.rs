@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use beacon_spec::bundle::{KeyBundle, MAX_TICKET_KEYS};
+use beacon_spec::codec::encode;
 use beacon_spec::committee::{Committee, MemberList};
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::{IdentityKey, VotingKey};
@@ -11,6 +12,7 @@ use beacon_spec::message::{Amendment, Registration, Value};
 use beacon_spec::registry::{MAX_CHANGES, Registry, Rules, check_approval};
 use beacon_spec::reject::Reject;
 
+use crate::agreement::VALUE_LIMITS;
 use crate::batch::{Decision, Record, Seq};
 use crate::engine::{BundleSecrets, Engine};
 use crate::event::{Effect, Halt, Message, Millis, Recipient};
@@ -18,8 +20,8 @@ use crate::resend::Own as OwnMessage;
 
 /// Epochs whose committees are held: the one in force, the next, and the one before for late answers.
 const COMMITTEES: usize = 3;
-/// Proposed amendments that are held, however many members approve of others.
-const AMENDMENTS: usize = 64;
+/// Proposed amendments that one member can put here: a new one needs an approver with fewer.
+const AMENDMENTS_OF_ONE: usize = 4;
 
 /// A registry with its hash, so that the hash of a value that carries nothing costs nothing.
 #[derive(Clone, Debug)]
@@ -302,8 +304,13 @@ impl Engine {
         for (member, signature) in &fresh {
             check_approval(&digest, *member, signature, &committee)?;
         }
-        if fresh.is_empty() || (held.is_none() && self.membership.amendments.len() >= AMENDMENTS) {
+        let new = held.is_none();
+        if fresh.is_empty() || (new && !fresh.iter().any(|(member, _)| self.approved_by(*member) < AMENDMENTS_OF_ONE)) {
             return Ok(false);
+        }
+        // What is larger than a value can never be decided.
+        if new && encode(&amendment.changes).len() > VALUE_LIMITS.max_bytes {
+            return Err(Reject::TooLong);
         }
         let empty = Amendment { approvals: Vec::new(), ..amendment };
         let merged = self.membership.amendments.entry(digest).or_insert(empty);
@@ -312,6 +319,12 @@ impl Engine {
         merged.approvals.dedup_by_key(|(member, _)| *member);
         self.agreement.considered = false;
         Ok(true)
+    }
+
+    /// How many of the amendments held `member` approves of.
+    fn approved_by(&self, member: u16) -> usize {
+        let approves = |amendment: &&Amendment| amendment.approvals.iter().any(|(other, _)| *other == member);
+        self.membership.amendments.values().filter(approves).count()
     }
 
     /// The own bundle has come: kept for when it is in force, and registered. [epoch-8]

@@ -116,6 +116,25 @@ fn epoch_3_an_amendment_without_a_quorum_or_expired_changes_nothing() {
 }
 
 #[test]
+fn epoch_3_one_member_cannot_crowd_out_the_amendments_of_others() {
+    let mut net = Net::new(&setup(&[30, 30, 25, 25, 15]));
+    net.start_all();
+    run_to(&mut net, 2);
+    let before = members(&net, 0);
+    for weight in 1..40 {
+        let noise = amendment(&net, vec![Change::Weight { identity: before[4].0, weight }], EPOCH, &[4]);
+        propose(&mut net, 4, noise);
+    }
+    let wanted = vec![Change::Weight { identity: before[0].0, weight: 29 }];
+    for approver in 0..4 {
+        let one = amendment(&net, wanted.clone(), EPOCH, &[approver]);
+        propose(&mut net, approver, one);
+    }
+    run_to(&mut net, EPOCH + 2);
+    assert_eq!(members(&net, 1)[0].1, 29);
+}
+
+#[test]
 fn epoch_5_a_mistyped_amendment_never_stops_the_chain() {
     let mut net = Net::new(&setup(&[30, 30, 25, 25, 15]));
     net.start_all();
