@@ -150,6 +150,19 @@ fn probes_and_recordings_tell_of_one_source() {
 }
 
 #[test]
+fn a_report_tells_good_bytes_from_bad_ones() {
+    let good = json(&["report", "--bytes", "20k"]);
+    assert!(good["battery"]["quality"].as_f64().unwrap() > 0.7);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("zeros");
+    fs::write(&path, vec![0; 20_000]).unwrap();
+    let page = String::from_utf8(done(&["report", "--file", path.to_str().unwrap()])).unwrap();
+    for part in ["# Randomness report", "| frequency | Monobit | 0.0000 | F |", "not assessed"] {
+        assert!(page.contains(part), "{page} lacks {part}");
+    }
+}
+
+#[test]
 fn the_pool_reports_on_its_workers() {
     let report = json(&["pool", "--draws", "3", "--emulate-atecc608a"]);
     assert_eq!((&report["pool"]["contributions"], &report["pool"]["workers_running"]), (&3.into(), &4.into()));
@@ -181,7 +194,8 @@ fn commands_for_a_running_node_say_when_there_is_none() {
 
 #[test]
 fn every_command_teaches() {
-    for name in ["scan", "probe", "bench", "stream", "fifo", "device", "pool", "inject", "record", "cluster"] {
+    for name in ["scan", "probe", "bench", "stream", "fifo", "device", "pool", "inject", "record", "report", "cluster"]
+    {
         let help = String::from_utf8(done(&[name, "--help"])).unwrap();
         assert!(help.contains("Examples:") && help.contains("beacon-node entropy"), "{name}");
     }

@@ -11,6 +11,7 @@ mod pool;
 mod probe;
 mod progress;
 mod record;
+mod report;
 mod scan;
 mod stop;
 mod stream;
@@ -51,6 +52,7 @@ enum Command {
     Inject(inject::Arguments),
     Cluster(cluster::Arguments),
     Record(record::Arguments),
+    Report(report::Arguments),
     /// The ATECC608A secure element: its state, its self-test, and its lock.
     #[command(name = CHIP, arg_required_else_help = true)]
     Chip {
@@ -78,6 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Inject(arguments) => inject::run(arguments),
         Command::Cluster(arguments) => cluster::run(arguments),
         Command::Record(arguments) => record::run(arguments),
+        Command::Report(arguments) => report::run(arguments),
         Command::Chip { command } => chip::run(command),
     }
 }

@@ -73,6 +73,11 @@ pub(super) struct Opened {
 }
 
 impl Taken {
+    /// What is taken, in words.
+    pub(super) fn of(&self) -> String {
+        if self.sources.is_empty() { "the pool's generator".to_owned() } else { self.sources.join(", ") }
+    }
+
     pub(super) fn open(&self) -> Result<Opened, Failure> {
         if self.sources.is_empty() {
             let pool = self.equipped.pool()?;

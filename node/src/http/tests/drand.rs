@@ -61,6 +61,17 @@ async fn wrong_questions_have_drands_status_codes() {
     assert_eq!((health.status, health.json()), (200, json!({ "current": 12, "expected": 12 })));
 }
 
+fn two_rounds_later() -> u64 {
+    now() + 2 * 3000
+}
+
+#[tokio::test]
+async fn a_late_node_is_not_healthy() {
+    let server = start(12, 8, 12, 0, two_rounds_later).await;
+    let health = server.get("/drand/health").await;
+    assert_eq!((health.status, health.json()), (503, json!({ "current": 12, "expected": 14 })));
+}
+
 #[tokio::test]
 async fn the_next_round_is_waited_for() {
     let server = start(13, 8, 12, 0, now).await;

@@ -1,6 +1,7 @@
 //! Private randomness on the local listener.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use http_body_util::BodyExt;
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::fixture::{Answer, Server, ask, listener, now, send, start};
 use crate::http::{Guard, LocalApi, Token, local_router};
+use crate::services::tests::services;
 use crate::store::Which;
 
 async fn server() -> Server {
@@ -91,6 +93,21 @@ async fn a_single_source_is_conditioned_unless_raw_is_allowed() {
 }
 
 #[tokio::test]
+async fn unconditioned_samples_are_forbidden_unless_the_operator_allows_them() {
+    let server = server().await;
+    let (_home, mut private) = services();
+    private.raw = false;
+    let router = local_router(LocalApi::new(server.api.clone(), Arc::new(private)), Guard::default());
+    let (address, _task, _stop) = listener(&server.api, router).await;
+    for (query, status) in
+        [("raw=true", 403), ("conditioning=raw", 403), ("conditioning=von-neumann", 403), ("raw=false", 200)]
+    {
+        let answer = ask(address, &format!("/api/v1/random?length=1&source=os&{query}"), &[]).await;
+        assert_eq!(answer.status, status, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn a_queue_gives_all_or_nothing_and_nothing_twice() {
     let server = server().await;
     let body = |format: &str, limit: u64| json!({ "format": format, "limit": limit, "source": "fortuna" });
@@ -113,6 +130,9 @@ async fn a_queue_gives_all_or_nothing_and_nothing_twice() {
     offset["chunk_size"] = json!(1);
     assert_eq!(server.data(&offset).await.json(), json!([0x0505, 0x0505]), "one block passed over, and one value");
     assert_eq!(server.private("/api/v1/status").await.json()["fortuna"]["queue_current"], 4);
+    let metrics = server.private("/metrics").await;
+    let line = "beacon_queue_blocks{queue=\"fortuna\",count=\"consumed\"} 6";
+    assert!(String::from_utf8_lossy(&metrics.body).lines().any(|found| found == line));
 }
 
 #[tokio::test]
