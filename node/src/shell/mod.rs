@@ -8,6 +8,8 @@ mod effects;
 mod error;
 mod operator;
 mod report;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::sync::{Arc, Mutex};
