@@ -41,6 +41,7 @@ pub mod tag {
     pub const DRAW: &str = "beacon/1/draw";
     pub const DRAW_LIST: &str = "beacon/1/draw-list";
     pub const DRAW_STREAM: &str = "beacon/1/draw-stream";
+    pub const GOSSIP_ID: &str = "beacon/1/gossip-id";
     pub const MMR_LEAF: &str = "beacon/1/mmr-leaf";
     pub const MMR_NODE: &str = "beacon/1/mmr-node";
     pub const MMR_BAG: &str = "beacon/1/mmr-bag";

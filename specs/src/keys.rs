@@ -34,9 +34,7 @@ impl Verifier {
     /// Judges a public key. [keys-2]
     pub fn new(bytes: &[u8; 32]) -> Result<Self, Reject> {
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| Reject::BadKey)?;
-        let point = key.to_edwards();
-        let canonical = point.compress().to_bytes() == *bytes;
-        if !canonical || key.is_weak() || !point.is_torsion_free() {
+        if !is_reduced(bytes) || key.is_weak() || !key.to_edwards().is_torsion_free() {
             return Err(Reject::BadKey);
         }
         Ok(Verifier(key))
@@ -51,6 +49,13 @@ impl Verifier {
     pub fn to_bytes(&self) -> [u8; 32] {
         self.0.to_bytes()
     }
+}
+
+/// Whether the y of a compressed point is below the field's p = 2^255 − 19. A point that decodes and is not weak is then
+/// canonically encoded: the only other spelling, a sign for x = 0, is of the points with y = ±1, whose order is 1 or 2.
+fn is_reduced(bytes: &[u8; 32]) -> bool {
+    let [first, middle @ .., last] = bytes;
+    *first < 0xed || last & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
 }
 
 /// An Ed25519 secret key. It is erased when dropped and never printed.

@@ -2,7 +2,7 @@
 //!
 //! Everything here is pure: no I/O, no clock, no randomness, no threads. Read bottom-up:
 //! [`hash`], [`codec`], [`reject`], [`keys`] are the ground; [`pvss`] is the dealing; [`tickets`], [`bundle`],
-//! [`committee`], [`genesis`] say who counts how much; [`schedule`] says when; [`message`] is what travels;
+//! [`committee`], [`genesis`] say who counts how much; [`schedule`] says when; [`message`] is what travels, [`gossip`] how;
 //! [`consensus`] is how members agree; [`mix`], [`certificate`], [`mmr`], [`chain`] make and check the beacons; [`trust`]
 //! leads from one to another; [`draw`] is what they are used for.
 #![cfg_attr(not(test), no_std)]
@@ -21,6 +21,7 @@ pub mod committee;
 pub mod consensus;
 pub mod draw;
 pub mod genesis;
+pub mod gossip;
 pub mod hash;
 pub mod keys;
 pub mod message;

@@ -11,6 +11,8 @@ use super::{Client, Inner, Server};
 use crate::error::Error;
 use crate::source::Source;
 use crate::source::file::FileSource;
+#[cfg(feature = "gossip")]
+use crate::source::gossip::GossipSource;
 use crate::source::http::HttpSource;
 use crate::state::StateDir;
 
@@ -30,6 +32,8 @@ const LONGEST_STAGGER: Duration = Duration::from_millis(500);
 pub struct Builder {
     chain: Option<Digest32>,
     servers: Vec<String>,
+    #[cfg(feature = "gossip")]
+    peers: Vec<String>,
     sources: Vec<Arc<dyn Source>>,
     timeout: Duration,
     trusting_period: Duration,
@@ -43,6 +47,8 @@ impl Default for Builder {
         Builder {
             chain: None,
             servers: Vec::new(),
+            #[cfg(feature = "gossip")]
+            peers: Vec::new(),
             sources: Vec::new(),
             timeout: DEFAULT_TIMEOUT,
             trusting_period: DEFAULT_TRUSTING_PERIOD,
@@ -78,6 +84,15 @@ impl Builder {
     #[must_use]
     pub fn source(mut self, source: Arc<dyn Source>) -> Self {
         self.sources.push(source);
+        self
+    }
+
+    /// Adds a node that gossips, by its multiaddr such as `/ip4/192.0.2.1/udp/7700/quic-v1`. Peers only push: whatever
+    /// else is needed is asked of servers.
+    #[cfg(feature = "gossip")]
+    #[must_use]
+    pub fn peer(mut self, address: impl Into<String>) -> Self {
+        self.peers.push(address.into());
         self
     }
 
@@ -120,6 +135,11 @@ impl Builder {
     pub fn build(self) -> Result<Client, Error> {
         let chain = self.chain.ok_or_else(|| Error::Usage("a chain hash is needed: trust starts from it".into()))?;
         let mut sources = self.sources;
+        #[cfg(feature = "gossip")]
+        for address in &self.peers {
+            let source = GossipSource::new(address, &chain, self.timeout).map_err(Error::Usage)?;
+            sources.push(Arc::new(source));
+        }
         for url in &self.servers {
             sources.push(match url.strip_prefix("file:") {
                 Some(path) => Arc::new(FileSource::open(Path::new(path)).map_err(Error::Usage)?) as Arc<dyn Source>,

@@ -39,6 +39,11 @@ pub struct Common {
     /// Server address, http:// or https://, or file:PATH; several may be given, the first is asked first
     #[arg(long, global = true, env = "BEACON_URL", value_delimiter = ',', value_name = "URL")]
     url: Vec<String>,
+    /// A node that gossips, as a multiaddr such as /ip4/192.0.2.1/udp/7700/quic-v1; several may be given. Peers push new
+    /// rounds; what is missing is asked of the servers
+    #[cfg(feature = "gossip")]
+    #[arg(long, global = true, env = "BEACON_PEER", value_delimiter = ',', value_name = "MULTIADDR")]
+    peer: Vec<String>,
     /// Chain hash, 64 hexadecimal digits
     #[arg(long, global = true, env = "BEACON_CHAIN", value_name = "HASH", value_parser = parse_hash)]
     chain: Option<Digest32>,
@@ -174,6 +179,10 @@ impl Common {
             .servers(self.url.iter().map(|url| url.trim_end_matches('/')))
             .timeout(self.timeout)
             .trusting_period(self.trusting_period());
+        #[cfg(feature = "gossip")]
+        for peer in &self.peer {
+            builder = builder.peer(peer);
+        }
         if let Some((round, hash)) = self.checkpoint {
             builder = builder.checkpoint(round, hash);
         }

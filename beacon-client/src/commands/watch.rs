@@ -54,11 +54,7 @@ async fn stop() -> Result<(), Error> {
 fn show(common: &Common, client: &Client, verified: &Verified, arrival: Arrival) -> Result<(), Error> {
     let due = verified.header().due;
     if common.json {
-        let arrival = match arrival {
-            Arrival::Pushed => "pushed",
-            Arrival::Fetched => "fetched",
-        };
-        return print::beacon_json(verified, json!({ "arrival": arrival, "seen": client.now() }));
+        return print::beacon_json(verified, json!({ "via": arrival.name(), "seen": client.now() }));
     }
     if print::on_terminal() {
         let late = time::span(client.now().saturating_sub(due));

@@ -23,18 +23,12 @@ use crate::client::scan::take_or_fork;
 use crate::client::{Client, Miss};
 use crate::error::Error;
 use crate::refusal::Refusal;
+pub use crate::source::Arrival;
 use crate::source::Fault;
 use crate::trust::walk::Walk;
 use crate::trust::{Trust, Verified};
 use backoff::Backoff;
 use push::{Pushed, Pushers};
-
-/// How a round arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    Pushed,
-    Fetched,
-}
 
 /// What a subscription tells.
 #[derive(Clone, Debug)]
@@ -191,7 +185,7 @@ impl Follower {
             troubles: BTreeMap::new(),
         };
         if let Some(first) = first {
-            follower.emit(first, Arrival::Fetched).await?;
+            follower.emit(first, Arrival::Fetch).await?;
         }
         Ok(follower)
     }
@@ -258,7 +252,10 @@ impl Follower {
         };
         let name = self.client.servers()[server].name();
         match take_or_fork(&mut walk, beacon, name, Walk::take) {
-            Ok(verified) => self.commit(server, walk, vec![verified], Arrival::Pushed).await,
+            Ok(verified) => {
+                let arrival = self.client.servers()[server].source.arrival();
+                self.commit(server, walk, vec![verified], arrival).await
+            }
             Err(Miss::Refused(refusal)) => self.ban(server, refusal).await,
             Err(Miss::Final(error)) => Err(Some(error)),
             Err(Miss::Fault(fault)) => {
@@ -301,7 +298,7 @@ impl Follower {
                 Ok((client.position(server), walk, beacons))
             });
             match result.await {
-                Ok((server, walk, beacons)) => self.commit(server, walk, beacons, Arrival::Fetched).await?,
+                Ok((server, walk, beacons)) => self.commit(server, walk, beacons, Arrival::Fetch).await?,
                 Err(error) => return self.survive(error).await,
             }
         }

@@ -2,6 +2,8 @@
 //! module judges the bytes.
 
 pub mod file;
+#[cfg(feature = "gossip")]
+pub mod gossip;
 pub mod http;
 pub mod wire;
 
@@ -97,6 +99,28 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// How a round arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Arrival {
+    /// Pushed by a peer that gossips.
+    Gossip,
+    /// Pushed by a server over its event stream.
+    Stream,
+    /// Asked for.
+    Fetch,
+}
+
+impl Arrival {
+    /// The stable name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Arrival::Gossip => "gossip",
+            Arrival::Stream => "stream",
+            Arrival::Fetch => "fetch",
+        }
+    }
+}
+
 /// One event of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Push {
@@ -129,6 +153,11 @@ pub trait Source: Send + Sync {
     /// Asks for the encoding of one thing, of at most `limit` bytes.
     fn fetch(&self, request: Request, limit: usize) -> BoxFuture<'_, Result<Vec<u8>, Fault>>;
 
-    /// Subscribes to beacons from round `from` on.
+    /// Subscribes to beacons from round `from` on, or from the next that is certified.
     fn subscribe(&self, from: u64) -> BoxFuture<'_, Result<Pushes, Fault>>;
+
+    /// How its pushes arrive.
+    fn arrival(&self) -> Arrival {
+        Arrival::Stream
+    }
 }

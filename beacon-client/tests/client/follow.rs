@@ -111,7 +111,7 @@ async fn without_any_push_rounds_are_fetched_when_due() {
     expect(&mut subscription, 5..=5).await;
     server.tip.send_replace(20);
     for round in 6..=20 {
-        assert_eq!(beacon(&mut subscription).await, (round, Arrival::Fetched));
+        assert_eq!(beacon(&mut subscription).await, (round, Arrival::Fetch));
     }
 }
 
@@ -128,7 +128,7 @@ async fn signs_of_life_are_no_rounds() {
         expect(&mut subscription, 5..=5).await;
         server.tip.send_replace(20);
         for round in 6..=20 {
-            assert_eq!(beacon(&mut subscription).await, (round, Arrival::Fetched));
+            assert_eq!(beacon(&mut subscription).await, (round, Arrival::Fetch));
         }
     }
 }

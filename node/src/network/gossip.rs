@@ -8,14 +8,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
-use beacon_spec::hash::Hasher as TaggedHasher;
+use beacon_spec::gossip::{self, FRAME_HEAD, GOSSIP_MAX};
 use libp2p::gossipsub::{
     Behaviour, ConfigBuilder, IdentTopic, Message, MessageAuthenticity, MessageId, MetricsConfig, TopicHash,
     ValidationMode, WhitelistSubscriptionFilter,
 };
 use prometheus_client::registry::Registry;
 
-use super::{GOSSIP_MAX, NetworkError, Topic};
+use super::{NetworkError, Topic};
 
 /// gossipsub behaviour that refuses subscriptions to anything but our topics.
 pub(super) type Gossip = Behaviour<libp2p::gossipsub::IdentityTransform, WhitelistSubscriptionFilter>;
@@ -26,8 +26,6 @@ pub(super) type Gossip = Behaviour<libp2p::gossipsub::IdentityTransform, Whiteli
 /// for those that are not connected.
 pub(super) const EXPLICIT_MEMBERS: usize = 6;
 
-/// Bytes of the resend number before each message.
-const FRAME_HEAD: usize = 4;
 /// Room for the protobuf envelope: topic and lengths.
 const ENVELOPE: usize = 4096;
 /// How long gossipsub remembers what it has seen.
@@ -42,7 +40,7 @@ impl Topic {
         match self {
             Topic::Commitments => "commitments",
             Topic::Openings => "openings",
-            Topic::Beacons => "beacons",
+            Topic::Beacons => gossip::BEACONS,
             Topic::Evidence => "evidence",
         }
     }
@@ -72,14 +70,14 @@ impl Topics {
 }
 
 fn ident(namespace: &str, topic: Topic) -> IdentTopic {
-    IdentTopic::new(format!("{namespace}/{}", topic.name()))
+    IdentTopic::new(gossip::topic(namespace, topic.name()))
 }
 
 /// Builds the gossip behaviour, subscribed to every topic of the chain.
 pub(super) fn behaviour(namespace: &str, registry: &mut Registry) -> Result<Gossip, NetworkError> {
     let setup = |reason: String| NetworkError::Setup(reason);
     let config = ConfigBuilder::default()
-        .protocol_id_prefix(format!("{namespace}/gossip"))
+        .protocol_id_prefix(gossip::protocol(namespace))
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
         .message_id_fn(|message: &Message| message_id(&message.topic, &message.data))
@@ -109,30 +107,9 @@ pub(super) fn behaviour(namespace: &str, registry: &mut Registry) -> Result<Goss
     Ok(gossip)
 }
 
-/// Tag of message identifiers. They never leave the gossip layer, so it is not one of the protocol's.
-const TAG: &str = "beacon/1/gossip-id";
-
-/// Tagged SHA3-256 of the topic's name, framed, and the frame.
+/// The identifier that gossipsub goes by.
 pub(super) fn message_id(topic: &TopicHash, frame: &[u8]) -> MessageId {
-    let digest = TaggedHasher::new(TAG).framed(topic.as_str().as_bytes()).fixed(frame).finish();
-    MessageId::new(&digest.0)
-}
-
-/// A message with its resend number in front.
-pub(super) fn frame(resend: u32, data: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(FRAME_HEAD + data.len());
-    frame.extend_from_slice(&resend.to_be_bytes());
-    frame.extend_from_slice(data);
-    frame
-}
-
-/// The message of a frame, or `None` if the frame is too short or too long.
-pub(super) fn unframe(mut frame: Vec<u8>) -> Option<Vec<u8>> {
-    if frame.len() < FRAME_HEAD || frame.len() > FRAME_HEAD + GOSSIP_MAX {
-        return None;
-    }
-    frame.drain(..FRAME_HEAD);
-    Some(frame)
+    MessageId::new(&gossip::message_id(topic.as_str(), frame).0)
 }
 
 /// Whether a published message is sent, and under which resend number.
@@ -195,6 +172,8 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
+    use beacon_spec::gossip::frame;
+
     use super::*;
 
     #[test]
@@ -207,14 +186,6 @@ mod tests {
         assert_ne!(id, message_id(&opening, &frame(1, b"message")));
         assert_eq!(id, message_id(&opening, &frame(0, b"message")));
         assert_eq!(topics.topic(&opening), Some(Topic::Openings));
-    }
-
-    #[test]
-    fn frames_round_trip_and_bad_ones_are_refused() {
-        assert_eq!(unframe(frame(3, b"abc")), Some(b"abc".to_vec()));
-        assert_eq!(unframe(frame(3, b"")), Some(Vec::new()));
-        assert_eq!(unframe(vec![0; FRAME_HEAD - 1]), None);
-        assert_eq!(unframe(vec![0; FRAME_HEAD + GOSSIP_MAX + 1]), None);
     }
 
     #[test]

@@ -8,6 +8,9 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
+use beacon_spec::gossip::{self, GOSSIP_MAX};
+use beacon_spec::hash::Digest32;
+
 use super::behaviour::{self, Setup};
 use super::direct::{Shared, Untaken};
 use super::driver::{Driver, Parts};
@@ -15,9 +18,8 @@ use super::metrics::{DropReason, NetworkMetrics};
 use super::peers::Snapshot;
 use super::sync::Question;
 use super::{
-    DIRECT_MAX, GOSSIP_MAX, NetworkConfig, NetworkError, NetworkEvent, Offence, PeerKey, PeerStatus, REQUEST_MAX,
-    RESPONSE_MAX, RequestFailure, RequestId, ResponseChannelId, Topic, ValidationToken, Verdict, identity, listen,
-    sync,
+    DIRECT_MAX, NetworkConfig, NetworkError, NetworkEvent, Offence, PeerKey, PeerStatus, REQUEST_MAX, RESPONSE_MAX,
+    RequestFailure, RequestId, ResponseChannelId, Topic, ValidationToken, Verdict, identity, listen, sync,
 };
 
 /// Commands that may wait for the network task.
@@ -81,7 +83,7 @@ impl Network {
         let direct = Shared::new(local_key);
         let setup = Setup {
             keypair,
-            namespace: format!("/beacon/{}", hex::encode(config.chain)),
+            namespace: gossip::namespace(&Digest32(config.chain)),
             incarnation: getrandom::u64().map_err(|error| NetworkError::Setup(error.to_string()))?,
             limits: config.limits,
             shared: direct.clone(),

@@ -47,8 +47,6 @@ pub use self::score::Offence;
 /// An Ed25519 identity public key. The libp2p `PeerId` is derived from it.
 pub type PeerKey = [u8; 32];
 
-/// Longest gossip message: the commitment of a window of 64 rounds, 64 dealings of about 4.5 KiB.
-pub const GOSSIP_MAX: usize = 512 * 1024;
 /// Longest message of a direct stream.
 pub const DIRECT_MAX: usize = 1024 * 1024;
 /// Longest request.

@@ -13,6 +13,7 @@ use beacon_engine::engine::Engine;
 use beacon_engine::event::{Fault, Input, Message, Recipient, RequestId, Response, Step};
 use beacon_spec::chain::Header;
 use beacon_spec::codec::{Limits, decode};
+use beacon_spec::gossip::GOSSIP_MAX;
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::IdentityKey;
 use beacon_spec::schedule::Schedule;
@@ -25,9 +26,7 @@ use crate::clock;
 use crate::http::health::NodeStatus;
 use crate::http::{Asked, PublicApi};
 use crate::metrics::Metrics;
-use crate::network::{
-    self, DIRECT_MAX, GOSSIP_MAX, Network, NetworkEvent, Offence, RESPONSE_MAX, Topic, ValidationToken, Verdict,
-};
+use crate::network::{self, DIRECT_MAX, Network, NetworkEvent, Offence, RESPONSE_MAX, Topic, ValidationToken, Verdict};
 use crate::store::Writer;
 
 /// How often the status is refreshed when nothing else happens.

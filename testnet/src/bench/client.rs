@@ -55,5 +55,5 @@ pub(super) fn verify_beacon() -> Result<Vec<Figure>, Failure> {
         }
         best = best.min(began.elapsed().as_secs_f64() * 1000.0 / batch.len() as f64);
     }
-    Ok(vec![Figure::at_most("verify one beacon of 16 members (11 signatures) from bytes", best, 0.5, "ms")])
+    Ok(vec![Figure::at_most("verify one beacon of 16 members (11 signatures) from bytes", best, 0.4, "ms")])
 }

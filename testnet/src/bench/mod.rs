@@ -3,6 +3,7 @@
 mod client;
 mod engine;
 mod networks;
+mod subscribe;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -19,6 +20,9 @@ pub struct Arguments {
     /// Which (several)
     #[arg(value_name = "NAME")]
     names: Vec<Name>,
+    /// How often `subscribe` tries
+    #[arg(long, value_name = "N", default_value = "100")]
+    tries: usize,
     /// Print one JSON object a figure
     #[arg(long)]
     json: bool,
@@ -40,6 +44,8 @@ enum Name {
     Start,
     /// Processor time of the engine for a round and member, 16 and 64 equal members in memory
     Engine,
+    /// Fresh gossip subscribers of four nodes: whether the first round comes within two periods
+    Subscribe,
 }
 
 /// One figure with its target.
@@ -96,14 +102,14 @@ pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let all = Name::value_variants();
     let names = if arguments.names.is_empty() { all } else { &arguments.names };
     for name in names {
-        for figure in measure(*name).await? {
+        for figure in measure(*name, arguments).await? {
             if arguments.json { println!("{}", figure.json()) } else { println!("{}", figure.line()) }
         }
     }
     Ok(())
 }
 
-async fn measure(name: Name) -> Result<Vec<Figure>, Failure> {
+async fn measure(name: Name, arguments: &Arguments) -> Result<Vec<Figure>, Failure> {
     match name {
         Name::Latency => networks::latency().await,
         Name::Throughput => networks::throughput().await,
@@ -112,5 +118,6 @@ async fn measure(name: Name) -> Result<Vec<Figure>, Failure> {
         Name::Engine => engine::work(),
         Name::VerifyFile => client::verify_file(&Binaries::beside()?).await,
         Name::VerifyBeacon => client::verify_beacon(),
+        Name::Subscribe => subscribe::first_round(arguments.tries).await,
     }
 }

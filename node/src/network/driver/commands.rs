@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use beacon_spec::gossip::frame;
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, PublishError};
 
@@ -31,14 +32,14 @@ impl Driver {
 
     fn publish(&mut self, topic: Topic, data: &[u8]) {
         let hash = self.topics.hash(topic);
-        let first = gossip::frame(0, data);
+        let first = frame(0, data);
         let id = gossip::message_id(&hash, &first);
-        let frame = match self.recent.publish(id, Instant::now()) {
+        let framed = match self.recent.publish(id, Instant::now()) {
             Plan::Circulated => return self.metrics.drop(DropReason::GossipCirculated),
             Plan::Send { resend: 0 } => first,
-            Plan::Send { resend } => gossip::frame(resend, data),
+            Plan::Send { resend } => frame(resend, data),
         };
-        let reason = match self.swarm.behaviour_mut().gossip.publish(hash, frame) {
+        let reason = match self.swarm.behaviour_mut().gossip.publish(hash, framed) {
             Ok(_) => return,
             Err(PublishError::NoPeersSubscribedToTopic) => DropReason::GossipNoPeers,
             Err(PublishError::AllQueuesFull(_)) => DropReason::GossipQueuesFull,

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use beacon_spec::gossip::unframe;
 use libp2p::PeerId;
 use libp2p::gossipsub;
 use libp2p::identify;
@@ -13,7 +14,6 @@ use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use super::super::behaviour::{self, BehaviourEvent};
 use super::super::dialer::Failed;
 use super::super::direct::DirectEvent;
-use super::super::gossip;
 use super::super::metrics::DropReason;
 use super::super::peers::Identified;
 use super::super::sync::{self, Question};
@@ -184,7 +184,7 @@ impl Driver {
         let (Some(from), Some(topic)) = (identity::peer_key(&source), self.topics.topic(&message.topic)) else {
             return;
         };
-        let Some(data) = gossip::unframe(message.data) else {
+        let Some(data) = unframe(&message.data).map(<[u8]>::to_vec) else {
             return self.offend(from, Offence::BrokenFraming);
         };
         self.outbox.push_back(NetworkEvent::Gossip { from, topic, data, validation: ValidationToken { id, source } });

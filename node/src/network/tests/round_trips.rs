@@ -155,7 +155,7 @@ async fn an_observer_asks_and_is_asked_but_sends_nothing_directly() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn oversize_messages_are_refused_where_they_are_made() {
     let mut node = Node::start(config(1, Carrier::Tcp.any_port(), &[], &[1])).await;
-    node.network.publish(Topic::Beacons, vec![0; super::super::GOSSIP_MAX + 1]);
+    node.network.publish(Topic::Beacons, vec![0; beacon_spec::gossip::GOSSIP_MAX + 1]);
     node.network.direct(key(2), vec![0; super::super::DIRECT_MAX + 1]);
     assert_eq!(node.dropped(DropReason::TooLarge), 2);
     let id = node.network.request(key(2), vec![0; super::super::REQUEST_MAX + 1]);
@@ -178,8 +178,8 @@ async fn the_largest_messages_arrive() {
     let mut nodes = committee(2, Carrier::Quic).await;
     let first = nodes[0].key;
     let second = nodes[1].key;
-    nodes[0].network.publish(Topic::Commitments, vec![5; super::super::GOSSIP_MAX]);
-    assert_eq!(nodes[1].gossip(Topic::Commitments).await.1.len(), super::super::GOSSIP_MAX);
+    nodes[0].network.publish(Topic::Commitments, vec![5; beacon_spec::gossip::GOSSIP_MAX]);
+    assert_eq!(nodes[1].gossip(Topic::Commitments).await.1.len(), beacon_spec::gossip::GOSSIP_MAX);
     nodes[0].network.direct(second, vec![5; super::super::DIRECT_MAX]);
     assert_eq!(nodes[1].direct(first).await.len(), super::super::DIRECT_MAX);
     nodes[0].network.request(second, vec![5; super::super::REQUEST_MAX]);

@@ -1,0 +1,126 @@
+//! How soon a fresh gossip subscriber has its first round.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use beacon_client::follow::{Arrival, Event};
+use beacon_client::source::http::HttpSource;
+use beacon_client::source::{Fault, Pushes, Request, Source};
+use beacon_client::{Client, Digest32};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use tokio::time::timeout;
+
+use super::Figure;
+use super::networks::scratch;
+use crate::binaries::Binaries;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::network::Network;
+use crate::plan::Plan;
+
+const PERIOD: u64 = 1000;
+/// Subscribers at one time.
+const TOGETHER: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server that is asked and does not push, so that no round comes both ways.
+struct Asked(HttpSource);
+
+impl Source for Asked {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn fetch(&self, request: Request, limit: usize) -> BoxFuture<'_, Result<Vec<u8>, Fault>> {
+        self.0.fetch(request, limit)
+    }
+
+    fn subscribe(&self, _: u64) -> BoxFuture<'_, Result<Pushes, Fault>> {
+        async { Err(Fault::Missing(None)) }.boxed()
+    }
+}
+
+/// What one subscriber saw until its first gossiped round.
+struct Try {
+    took: Option<Duration>,
+    arrivals: BTreeMap<Arrival, usize>,
+}
+
+pub(super) async fn first_round(tries: usize) -> Result<Vec<Figure>, Failure> {
+    let plan = Plan::new(Some(4), None, PERIOD, 1, 7700)?.on_free_ports()?;
+    let home = Home::claim(&scratch("subscribe")?)?;
+    let mut network = Network::make(plan, home, Binaries::beside()?).await?;
+    network.start()?;
+    let seen = subscribe_all(&network, tries).await;
+    let stopped = network.stop_all().await;
+    let seen = seen?;
+    stopped?;
+    network.home.remove()?;
+    let two = Duration::from_millis(2 * PERIOD);
+    let good = seen.iter().filter(|one| one.took.is_some_and(|took| took <= two)).count();
+    let slowest = seen.iter().map(|one| one.took.unwrap_or(PATIENCE)).max().unwrap_or_default();
+    let count = |arrival| seen.iter().filter_map(|one| one.arrivals.get(&arrival)).sum::<usize>();
+    eprintln!("rounds by gossip: {}, by fetch: {}", count(Arrival::Gossip), count(Arrival::Fetch));
+    Ok(vec![
+        Figure::at_least(
+            "fresh gossip subscribers with a gossiped round in two periods",
+            good as f64,
+            tries as f64,
+            "tries",
+        ),
+        Figure::at_most("slowest first gossiped round", slowest.as_secs_f64() * 1000.0 / PERIOD as f64, 2.0, "periods"),
+    ])
+}
+
+async fn subscribe_all(network: &Network, tries: usize) -> Result<Vec<Try>, Failure> {
+    let chain = Digest32::from_hex(&network.chain).map_err(|reason| unusable(&reason))?;
+    let first = client(network, chain, 0)?;
+    timeout(PATIENCE, first.wait_for(2))
+        .await
+        .map_err(|reason| unusable(&reason))?
+        .map_err(|reason| unusable(&reason))?;
+    let each = stream::iter(0..tries).map(|number| subscribe(network, chain, number));
+    each.buffer_unordered(TOGETHER).try_collect().await
+}
+
+/// A subscriber without any state, until a round comes by gossip.
+async fn subscribe(network: &Network, chain: Digest32, number: usize) -> Result<Try, Failure> {
+    let began = Instant::now();
+    let mut arrivals = BTreeMap::new();
+    let until_gossip = async {
+        let mut subscription =
+            client(network, chain, number)?.subscribe(None).await.map_err(|reason| unusable(&reason))?;
+        while let Some(event) = subscription.event().await {
+            if let Event::Beacon(_, arrival) = event.map_err(|reason| unusable(&reason))? {
+                *arrivals.entry(arrival).or_default() += 1;
+                if arrival == Arrival::Gossip {
+                    return Ok(());
+                }
+            }
+        }
+        Err(unusable(&"the subscription ended"))
+    };
+    let took = match timeout(PATIENCE, until_gossip).await {
+        Ok(ended) => ended.map(|()| Some(began.elapsed()))?,
+        Err(_) => None,
+    };
+    Ok(Try { took, arrivals })
+}
+
+/// Peers take turns, and so do transports; a peer's neighbour is asked for what is missing.
+fn client(network: &Network, chain: Digest32, number: usize) -> Result<Client, Failure> {
+    let nodes = &network.nodes;
+    let peer = &nodes[number % nodes.len()].endpoints;
+    let server = nodes[(number + 1) % nodes.len()].endpoints.url();
+    let [quic, tcp] = peer.multiaddrs();
+    let server = HttpSource::new(&server, PATIENCE).map_err(|reason| unusable(&reason))?;
+    let address = if number / nodes.len() % 2 == 0 { quic } else { tcp };
+    let client = Client::builder().chain(chain).source(Arc::new(Asked(server))).peer(address);
+    client.build().map_err(|reason| unusable(&reason))
+}
+
+fn unusable(reason: &dyn std::fmt::Display) -> Failure {
+    Failure::new(format!("a subscriber cannot go on: {reason}"), "look at the nodes' logs; the files are kept")
+}
