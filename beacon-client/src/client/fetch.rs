@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use beacon_spec::chain::{BEACON_LIMITS, Beacon, TRANSCRIPT_LIMITS, Transcript};
 use beacon_spec::codec::decode;
-use beacon_spec::committee::{Committee, Signers};
+use beacon_spec::committee::{Committee, MEMBER_LIST_LIMITS, Signers};
 use beacon_spec::hash::Digest32;
 
 use super::{Client, Miss, Server, conflict, known_committee};
@@ -12,8 +12,7 @@ use crate::error::Error;
 use crate::refusal::Refusal;
 use crate::source::{Fault, Request};
 use crate::trust::{
-    Candidate, GENESIS_LIMITS, MEMBERS_LIMITS, PROOF_LIMITS, SIGNERS_LIMITS, Trust, Verified, read_members,
-    read_signers,
+    Candidate, GENESIS_LIMITS, PROOF_LIMITS, SIGNERS_LIMITS, Trust, Verified, read_members, read_signers,
 };
 
 /// A server this close behind the trusted head is merely slower than another; the head itself is the answer.
@@ -228,7 +227,7 @@ impl Client {
         let beacon = &beacon;
         self.any(|server| async move {
             let header = beacon.header();
-            let bytes = self.ask(server, Request::Members { epoch: header.epoch }, &MEMBERS_LIMITS).await?;
+            let bytes = self.ask(server, Request::Members { epoch: header.epoch }, &MEMBER_LIST_LIMITS).await?;
             let committee = read_members(&bytes, header.epoch, &header.committee, exempt)?;
             let bytes = self.ask(server, Request::Transcript(round), &TRANSCRIPT_LIMITS).await?;
             let refused =

@@ -31,6 +31,10 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that carries nothing but signs of life is kept for so long.
 const IDLE: Duration = Duration::from_secs(3600);
 
+/// How often the mesh is looked after. With one peer that costs nothing, and a peer that could not be grafted at once,
+/// since its protocol was still being negotiated, is soon.
+const BEAT: Duration = Duration::from_millis(200);
+
 type Gossip = gossipsub::Behaviour<IdentityTransform, WhitelistSubscriptionFilter>;
 
 #[derive(NetworkBehaviour)]
@@ -154,6 +158,8 @@ fn gossip(namespace: &str) -> Result<Gossip, String> {
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
         .message_id_fn(|message: &Message| MessageId::new(&message_id(message.topic.as_str(), &message.data).0))
+        .heartbeat_initial_delay(BEAT)
+        .heartbeat_interval(BEAT)
         .max_transmit_size(GOSSIP_MAX + FRAME_HEAD + ENVELOPE)
         .build()
         .map_err(|error| error.to_string())?;

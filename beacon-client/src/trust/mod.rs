@@ -13,7 +13,7 @@ use std::sync::Arc;
 use beacon_spec::certificate::Certificate;
 use beacon_spec::chain::{BEACON_LIMITS, Beacon, Header};
 use beacon_spec::codec::{Limits, decode};
-use beacon_spec::committee::{Committee, MemberList, SignerList, Signers};
+use beacon_spec::committee::{Committee, MEMBER_LIST_LIMITS, MemberList, SignerList, Signers};
 use beacon_spec::genesis::{Draft, LightGenesis};
 use beacon_spec::hash::Digest32;
 use beacon_spec::mix;
@@ -27,8 +27,7 @@ use crate::refusal::{Reason, Refusal};
 pub const GENESIS_LIMITS: Limits = Limits::bytes(64 << 10);
 /// The largest signer list: 512 lines of 72 bytes.
 pub const SIGNERS_LIMITS: Limits = Limits::bytes(40 << 10);
-/// The largest member list: 512 members, and 683 ticket keys each as in a sealed genesis.
-pub const MEMBERS_LIMITS: Limits = beacon_spec::genesis::GENESIS_LIMITS;
+
 /// The largest proof: 62 siblings.
 pub const PROOF_LIMITS: Limits = Limits::bytes(2 << 10);
 /// A head may be due this far beyond the client's clock, in milliseconds: clocks differ.
@@ -403,7 +402,7 @@ pub fn read_signers(bytes: &[u8], epoch: u64, hash: &Digest32) -> Result<Signers
 /// genesis' development exemption.
 pub fn read_members(bytes: &[u8], epoch: u64, hash: &Digest32, exempt: bool) -> Result<Committee, Refusal> {
     let refused = |reject| Refusal { field: None, ..Refusal::new(reject, format!("member list of epoch {epoch}")) };
-    let list: MemberList = decode(bytes, &MEMBERS_LIMITS).map_err(refused)?;
+    let list: MemberList = decode(bytes, &MEMBER_LIST_LIMITS).map_err(refused)?;
     list.check(hash, exempt).map_err(refused)
 }
 

@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::network::Network;
 use crate::plan::Plan;
+use crate::watch::{View, Watchers};
 
 const PERIOD: u64 = 1000;
 /// Subscribers at one time.
@@ -76,11 +77,11 @@ pub(super) async fn first_round(tries: usize) -> Result<Vec<Figure>, Failure> {
 
 async fn subscribe_all(network: &Network, tries: usize) -> Result<Vec<Try>, Failure> {
     let chain = Digest32::from_hex(&network.chain).map_err(|reason| unusable(&reason))?;
-    let first = client(network, chain, 0)?;
-    timeout(PATIENCE, first.wait_for(2))
-        .await
-        .map_err(|reason| unusable(&reason))?
-        .map_err(|reason| unusable(&reason))?;
+    let mut watchers = Watchers::start(network.nodes.iter().map(|node| node.endpoints.url()))?;
+    let mut view = View::new(network.nodes.len(), PERIOD);
+    while view.common() < 2 {
+        view.note(timeout(PATIENCE, watchers.next()).await.map_err(|reason| unusable(&reason))?);
+    }
     let each = stream::iter(0..tries).map(|number| subscribe(network, chain, number));
     each.buffer_unordered(TOGETHER).try_collect().await
 }
