@@ -26,7 +26,8 @@ pub struct ScanOptions {
     pub from: u64,
     /// The newest round if not given.
     pub to: Option<u64>,
-    /// Whether to verify every certificate or, besides the links, only those that change the committee and the last.
+    /// Whether to verify every certificate or, besides the links, only those that change the committee and the last of
+    /// each answer.
     pub certificates: bool,
 }
 
@@ -110,8 +111,13 @@ impl Client {
         let server = server.name().to_owned();
         let verdict = tokio::task::spawn_blocking(move || {
             let mut taken = Vec::with_capacity(beacons.len());
+            let last = beacons.last().cloned();
             for beacon in beacons {
                 taken.push(take_or_fork(&mut walk, beacon, &server, step)?);
+            }
+            // Links alone would let a made-up end of this answer pass, and blame the next server for what follows it.
+            if let (Some(last), Some((_, hash))) = (last, walk.last()) {
+                walk.confirm(&last, &hash)?;
             }
             Ok((walk, taken))
         });

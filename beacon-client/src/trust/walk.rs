@@ -117,17 +117,23 @@ impl Walk {
     /// Takes the beacon of the next round with its certificate, whether or not the walk verifies each.
     pub fn take(&mut self, beacon: Beacon) -> Result<Verified, Refusal> {
         let hash = self.step(&beacon)?;
-        if self.certified != Some(hash) {
-            self.verify_certificate(&beacon, &hash)?;
-            self.certified = Some(hash);
-        }
+        self.confirm(&beacon, &hash)?;
         Ok(Verified { beacon, hash, how: How::Certificate })
     }
 
+    /// Verifies the certificate of the beacon just taken, whose header hash is `hash`, unless that has been done.
+    pub fn confirm(&mut self, beacon: &Beacon, hash: &Digest32) -> Result<(), Refusal> {
+        if self.certified != Some(*hash) {
+            self.verify_certificate(beacon, hash)?;
+            self.certified = Some(*hash);
+        }
+        Ok(())
+    }
+
     /// The conflict between the last header and a beacon that was refused, if the committee in force certified that
-    /// one too: what tells a fork from an invention.
+    /// one too: what tells a fork from an invention. A last header that nobody certified may be the invention itself.
     pub fn fork(&self, refused: &Beacon) -> Option<Conflict> {
-        let trusted = self.last.as_ref()?;
+        let trusted = self.last.as_ref().filter(|last| self.certified == Some(last.hash()))?;
         let excludes = match refused.header.round.checked_sub(trusted.round)? {
             0 => refused.header != *trusted,
             1 => refused.header.previous != trusted.hash(),

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use beacon_client::client::ScanOptions;
 use beacon_client::fabricate::{Chain, Plan};
 use beacon_client::state::StateDir;
 use beacon_client::{Builder, Client, Error};
+use beacon_spec::hash::Digest32;
 
 use super::server::TestServer;
-use super::{builder, chain};
+use super::{builder, chain, client};
 
 /// A directory of this test process alone, removed at the end.
 pub struct Home(PathBuf);
@@ -154,5 +156,20 @@ async fn a_checkpoint_on_a_fork_is_refused() {
         let point = forked.beacons[round as usize - 1].header.hash();
         let error = build(stored(&chain, &home, &liar).checkpoint(round, point)).latest().await.expect_err("a fork");
         assert_eq!(error.exit_code(), 1, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn without_certificates_a_made_up_header_is_the_liars_and_no_fork() {
+    for at in [7, 20] {
+        let chain = Arc::new(Chain::build(Plan::new(4), 20).expect("a plan"));
+        let mut invented = Chain::build(Plan::new(4), 20).expect("a plan");
+        invented.beacons[at - 1].header.output = Digest32([9; 32]);
+        let invented = Arc::new(invented);
+        let (liar, honest) = (TestServer::honest(&invented).await, TestServer::honest(&chain).await);
+        let client = client(&chain, &[&honest, &liar]);
+        let options = ScanOptions { from: 1, to: Some(20), certificates: false };
+        let scan = client.scan(options, |_, _| ()).await.expect("the honest server's rounds");
+        assert_eq!(scan.last.hash(), chain.beacons[19].header.hash(), "made up at {at}");
     }
 }
