@@ -33,10 +33,11 @@ const FILES: [&str; 12] = [
 ];
 
 /// What is mutated of each kind of case; every kind of the vectors stands here. The types of `formats.json` have `bytes`.
-const TARGETS: [(&str, &[&str]); 33] = [
+const TARGETS: [(&str, &[&str]); 34] = [
     ("bundle", &["bundle"]),
     ("signers", &["signers"]),
     ("committee", &["members"]),
+    ("member-list", &["list"]),
     ("draft", &["draft"]),
     ("genesis", &["genesis"]),
     ("light-genesis", &["light"]),
