@@ -2,9 +2,11 @@
 
 use beacon_testnet::node::Node;
 use beacon_testnet::plan::Plan;
+use beacon_testnet::watch::{View, Watchers};
 use serde_json::Value;
+use tokio::time::timeout;
 
-use crate::harness::{Net, json, node, refused, success};
+use crate::harness::{Net, PATIENCE, json, node, refused, success};
 
 const EPOCH: u64 = 30;
 
@@ -28,6 +30,11 @@ async fn an_observer_becomes_a_member_while_keys_rotate() {
     net.network.start().unwrap();
     net.rounds_more(2).await;
     let mut observer = net.join().await;
+    let mut watchers = Watchers::start([observer.endpoints.url()]).unwrap();
+    let mut seen = View::new(1, 250);
+    while seen.common() < 2 {
+        seen.note(timeout(PATIENCE, watchers.next()).await.unwrap_or_else(|_| panic!("{}", observer.tail())));
+    }
     let file = net.directory.path().join("join.json").display().to_string();
     success(&committee(&net, &observer, &["register", "--out", &file]).await);
     let add = format!("{file}:20");
@@ -47,7 +54,7 @@ async fn an_observer_becomes_a_member_while_keys_rotate() {
     net.until("the second epoch", |view| view.newest().is_some_and(|beacon| beacon.header.epoch >= 2)).await;
     let binary = net.network.binaries.node.clone();
     net.network.nodes[3].start(&binary, false).unwrap();
-    let all = |view: &beacon_testnet::watch::View| view.newest().is_some_and(|beacon| beacon.header.contributors == 5);
+    let all = |view: &View| view.newest().is_some_and(|beacon| beacon.header.contributors == 5);
     net.until("all five contribute", all).await;
     let rounds = net.rounds_more(EPOCH + 4).await;
 
