@@ -138,9 +138,7 @@ impl Signers {
     /// Whether `weight` is strictly above two thirds of the total, in exact integers. [committee-3]
     pub fn is_quorum(&self, weight: u64) -> bool {
         let (weight, total) = (u128::from(weight), u128::from(self.total));
-        3 * weight > 2 * total
-            || planted(Bug::QuorumOffByOne) && 3 * weight == 2 * total
-            || planted(Bug::QuorumOfHalf) && 2 * weight >= total
+        3 * weight > 2 * total || planted(Bug::QuorumOffByOne) && 3 * weight == 2 * total
     }
 
     pub fn index_of(&self, identity: &IdentityKey) -> Option<u16> {

@@ -254,7 +254,7 @@ const ONE_THIRD: u128 = 1;
 
 fn exceeds(weight: u128, numerator: u128, total: u64) -> bool {
     let total = u128::from(total);
-    3 * weight > numerator * total || planted(Bug::QuorumOfHalf) && numerator == TWO_THIRDS && 2 * weight >= total
+    3 * weight > numerator * total || planted(Bug::QuorumOfAThird) && 3 * weight > total
 }
 
 /// Whether `weight` is a quorum of `total`: strictly more than two thirds. [consensus-5]

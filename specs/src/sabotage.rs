@@ -20,8 +20,8 @@ pub enum Bug {
     SeedNotKept,
     /// Exactly two thirds are taken for a quorum. [committee-3]
     QuorumOffByOne,
-    /// Half of the weight is taken for a quorum. [committee-3]
-    QuorumOfHalf,
+    /// Votes of more than a third decide. [consensus-5]
+    QuorumOfAThird,
     /// One share too few is taken for enough. [recover-6]
     ThresholdOffByOne,
     /// The challenge of a dealing leaves its last share out. [pvss-5]
@@ -34,8 +34,8 @@ pub enum Bug {
     IdentityRefused,
     /// The output is mixed from what is known when the recovery would begin. [mix-4]
     MixedWithoutTheMissing,
-    /// Any number of unsolicited commitments is looked at. [inbox-1]
-    FloodCapRemoved,
+    /// Windows that are certified whole are not forgotten. [agree-7]
+    PastWindowsKept,
     /// The same header vote, seen again, is called a crime. [certify-6]
     RepetitionIsACrime,
     /// A certificate is assembled with one signature too few. [certify-2]
@@ -51,14 +51,14 @@ impl Bug {
         Bug::SendBeforeFsync,
         Bug::SeedNotKept,
         Bug::QuorumOffByOne,
-        Bug::QuorumOfHalf,
+        Bug::QuorumOfAThird,
         Bug::ThresholdOffByOne,
         Bug::WeakFiatShamir,
         Bug::UnboundContext,
         Bug::IncompleteIsInvalid,
         Bug::IdentityRefused,
         Bug::MixedWithoutTheMissing,
-        Bug::FloodCapRemoved,
+        Bug::PastWindowsKept,
         Bug::RepetitionIsACrime,
         Bug::CertificateTooSmall,
     ];

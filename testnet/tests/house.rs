@@ -116,6 +116,25 @@ fn pure_crates_stay_pure() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Planted bugs are for tests of the simulator alone: no crate turns their feature on, and no program holds their mark.
+#[test]
+fn programs_hold_no_planted_bugs() {
+    const MARK: &[u8] = b"this program holds planted bugs";
+    let node = Path::new(env!("CARGO_BIN_EXE_beacon-testnet")).with_file_name("beacon-node");
+    for program in [node.as_path(), Path::new(env!("CARGO_BIN_EXE_beacon-testnet"))] {
+        let bytes = fs::read(program).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        assert!(!bytes.windows(MARK.len()).any(|window| window == MARK), "{} has the mark", program.display());
+    }
+    for room in ["specs", "node", "node/engine", "beacon-client", "testnet"] {
+        let manifest = fs::read_to_string(root().join(room).join("Cargo.toml")).expect("a manifest");
+        let named = manifest.lines().filter(|line| line.contains("sabotage"));
+        let allowed = ["sabotage = []", "sabotage = [\"beacon-spec/sabotage\"]", "name = \"sabotage\""];
+        let other: Vec<_> =
+            named.filter(|line| !allowed.contains(line) && *line != "required-features = [\"sabotage\"]").collect();
+        assert!(other.is_empty(), "{room}: {other:?}");
+    }
+}
+
 #[test]
 fn files_can_be_read_in_one_sitting() {
     let long: Vec<String> = sources(&root())

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::IdentityKey;
 use beacon_spec::message::{Commitment, SetEntry};
-use beacon_spec::sabotage::{Bug, planted};
 
 use crate::batch::Record;
 use crate::engine::Engine;
@@ -52,8 +51,7 @@ impl Engine {
         }
         let asked = asked || window.wanted.contains_key(&entry);
         let seen = window.seen.entry(body.member).or_default();
-        let capped = seen.len() >= FLOOD_CAP && !planted(Bug::FloodCapRemoved);
-        if !asked && (window.decision.is_some() || capped) {
+        if !asked && (window.decision.is_some() || seen.len() >= FLOOD_CAP) {
             return;
         }
         if let Err(reason) = commitment.check(&chain, &committee, &schedule, body.window) {

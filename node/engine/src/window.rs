@@ -39,8 +39,8 @@ impl fmt::Debug for OwnDealing {
         match self {
             OwnDealing::None => f.write_str("None"),
             OwnDealing::Harvesting => f.write_str("Harvesting"),
-            OwnDealing::Dealing { seq } => write!(f, "Dealing({seq})"),
-            OwnDealing::Dealt { seq, hash, .. } => write!(f, "Dealt({seq}, {hash})"),
+            OwnDealing::Dealing { seq } => write!(f, "Dealing {{ seq: {seq} }}"),
+            OwnDealing::Dealt { seq, hash, .. } => write!(f, "Dealt {{ seq: {seq}, hash: {hash} }}"),
         }
     }
 }

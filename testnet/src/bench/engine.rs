@@ -15,5 +15,6 @@ pub(super) fn work() -> Result<Vec<Figure>, Failure> {
     Ok(vec![
         Figure::at_most("engine work, round and member, n = 16", work_per_round(16)?, 6.0, "ms"),
         Figure::at_most("engine work, round and member, n = 64", work_per_round(64)?, 50.0, "ms"),
+        Figure::at_most("engine work, round and member, n = 128", work_per_round(128)?, 160.0, "ms"),
     ])
 }

@@ -30,6 +30,9 @@ const WEATHER_EVERY: u64 = 250;
 /// How often the engines are looked at for what they hold.
 const LOOK_EVERY: u64 = 2_000;
 
+/// So many events of one millisecond are an engine that never comes to rest.
+const STILL: u64 = 2_000_000;
+
 pub(super) enum Event {
     Input(Input),
     Letter(Letter),
@@ -78,6 +81,8 @@ pub struct Net {
     pub(super) past: Vec<Letter>,
     next_weather: u64,
     next_look: u64,
+    /// Events since the time last moved.
+    still: u64,
 }
 
 impl Net {
@@ -110,6 +115,7 @@ impl Net {
             past: Vec::new(),
             next_weather: 0,
             next_look: 0,
+            still: 0,
         }
     }
 
@@ -204,7 +210,9 @@ impl Net {
             return true;
         }
         let Some((_, (index, life, event))) = self.queue.pop_first() else { return false };
+        self.still = if time > self.now { 0 } else { self.still + 1 };
         self.now = self.now.max(time);
+        assert!(self.still < STILL, "time stands still at {time}: node {index} wants to be woken without an end");
         if matches!(event, Event::Restart) {
             if self.nodes[index].engine.is_none() {
                 self.start(index);

@@ -12,6 +12,7 @@ use arc_malachitebft_core_consensus::{
 use arc_malachitebft_core_types as bft;
 use beacon_spec::consensus::{CommitCertificate, ConsensusMessage, SignedProposal, value_id};
 use beacon_spec::hash::Digest32;
+use beacon_spec::sabotage::{Bug, planted};
 use bft::{Round, TimeoutKind, Validity, ValueOrigin, ValuePayload, VoteExtensionPolicy};
 
 use super::context::{Address, Beacon, Height, Members, Value};
@@ -24,6 +25,14 @@ const RELAY_FROM: u32 = 2;
 /// How often own votes are sent again after the decision; later ones are told by sync.
 const RESENDS_AFTER_DECISION: u32 = 4;
 
+fn thresholds() -> bft::ThresholdParams {
+    let thresholds = bft::ThresholdParams::default();
+    if planted(Bug::QuorumOfAThird) {
+        return bft::ThresholdParams { quorum: thresholds.honest, ..thresholds };
+    }
+    thresholds
+}
+
 /// The core of one height and the host of its effects.
 pub struct Instance {
     state: State<Beacon>,
@@ -33,13 +42,13 @@ pub struct Instance {
     decided: bool,
 }
 
+/// The votes that the core has counted stand in the host's watch, in order of their voters.
 impl fmt::Debug for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Instance")
             .field("asked", &self.asked)
             .field("decided", &self.decided)
             .field("round", self.state.driver.round_state())
-            .field("votes", self.state.driver.votes())
             .field("host", &self.host)
             .finish_non_exhaustive()
     }
@@ -50,7 +59,7 @@ impl Instance {
     pub fn start(host: Host, log: &[WalEntry]) -> Self {
         let params = Params {
             address: host.address(),
-            threshold_params: Default::default(),
+            threshold_params: thresholds(),
             // The value arrives with the proposal, its verdict apart from it.
             value_payload: ValuePayload::ProposalAndParts,
             enabled: host.own.is_some(),

@@ -6,8 +6,8 @@ pub const NAME: &str = "memory";
 
 /// What an engine may print of itself for each member and round of a window, and besides, in bytes. An honest run
 /// stays below a third of it.
-const FOR_EACH: usize = 40_000;
-const BESIDES: usize = 100_000;
+const FOR_EACH: usize = 16_000;
+const BESIDES: usize = 60_000;
 
 pub struct Memory;
 
