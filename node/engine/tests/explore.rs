@@ -249,7 +249,7 @@ fn rounds(explorer: &Explorer, member: usize, path: &[Choice], local: &Local, me
     match message {
         Message::Opening(beacon_spec::message::Opening { round, .. })
         | Message::Ready(beacon_spec::message::Ready { round, .. }) => {
-            assert!(local.now >= schedule.time_of(*round).unwrap(), "{}", line());
+            assert!(local.now >= schedule.time_of(*round).expect("a round has a time"), "{}", line());
             assert!(local.engine.head().0 + 1 >= *round, "{}", line());
         }
         Message::Shares(shares) => {
