@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use beacon_spec::hash::Digest32;
-use beacon_spec::message::Ready;
+use beacon_spec::message::{Opening, Ready};
 
 use crate::engine::Engine;
 use crate::event::{Message, Millis, Recipient};
@@ -65,13 +65,35 @@ impl Engine {
         let due: Vec<Own> =
             self.resend.timers.iter().filter(|(_, timer)| timer.next <= now).map(|(own, _)| *own).collect();
         for own in due {
+            let mut waited = 0;
             if let Some(timer) = self.resend.timers.get_mut(&own) {
+                waited = timer.wait;
                 timer.wait = (timer.wait * 2).min(LONGEST);
                 timer.next = now.saturating_add(timer.wait);
+            }
+            if let Own::Opening(round) = own
+                && waited > FIRST
+            {
+                self.pass_on_openings(round);
             }
             if let Some((message, after)) = self.own_message(own) {
                 self.send(Recipient::Members, message, after);
             }
+        }
+    }
+
+    /// Sends the openings of others that came for a round that is not certified. Who has one releases no shares of its
+    /// dealing, and its dealer may be gone. [resend-2]
+    fn pass_on_openings(&mut self, round: u64) {
+        let Some(window) = self.windows.get(&self.schedule().window_of(round)) else { return };
+        let Some(decided) = &window.decision else { return };
+        let known: Vec<Opening> = decided
+            .openings
+            .range((round, 0)..=(round, u16::MAX))
+            .map(|((round, member), (d, _))| Opening { round: *round, member: *member, d: *d })
+            .collect();
+        for opening in known {
+            self.send(Recipient::Members, Message::Opening(opening), 0);
         }
     }
 

@@ -45,3 +45,25 @@ fn certify_6_a_header_vote_counts_only_from_its_member() {
         net.faults.iter().any(|(node, fault)| *node == 0 && matches!(fault, Fault::Peer { peer, .. } if *peer == from))
     );
 }
+
+/// A dealer opens to one member alone and is gone for good. That member releases no shares, for it misses nothing, and
+/// the others have too few: it must pass the opening on. [resend-2]
+#[test]
+fn resend_2_an_opening_that_reached_one_member_reaches_all() {
+    const ROUND: u64 = 4;
+    let mut net = Net::new(&equal());
+    let holders: Vec<usize> = (0..4).filter(|member| net.committee.ticket_counts()[*member] > 0).collect();
+    let [dealer, friend, _] = holders[..] else { panic!("three of four hold a ticket") };
+    net.nodes[dealer].config.unsafe_withhold_openings = true;
+    net.start_all();
+    let opening = loop {
+        match net.nodes[dealer].withheld.iter().find(|opening| opening.round == ROUND) {
+            Some(opening) => break *opening,
+            None => assert!(net.advance()),
+        }
+    };
+    let from = net.nodes[dealer].config.identity;
+    net.feed(friend, Input::Message { from, message: Message::Opening(opening) });
+    net.crash(dealer);
+    assert!(net.run_to(ROUND + 4, GENESIS_TIME + 40_000), "the others go on");
+}
