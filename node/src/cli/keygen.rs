@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     /// Make the first bundle for this draft, to send to whoever seals
     #[arg(long, value_name = "FILE")]
     draft: Option<PathBuf>,
-    /// Where to write the bundle [default: bundle-XXXXXXXX.json, named after the identity]
+    /// Where to write the bundle [default: bundle-1a2b3c4d.json, by the identity]
     #[arg(long, value_name = "FILE", requires = "draft")]
     out: Option<PathBuf>,
     /// Print one JSON object
