@@ -11,6 +11,7 @@ mod quality;
 mod services;
 mod shell;
 mod store;
+mod when;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -28,6 +28,8 @@ pub(super) enum Refusal {
     NoSuchEpoch(u64),
     NoSuchPath,
     UnknownChain,
+    /// No round belongs to the time asked about.
+    NoSuchTime,
     OnlyGet,
     WrongMethod,
     /// A page of another origin asks.
@@ -99,6 +101,12 @@ impl Refusal {
                 "unknown-chain",
                 "this node serves one chain; /drand/chains names it".to_owned(),
             ),
+            Refusal::NoSuchTime => (
+                StatusCode::NOT_FOUND,
+                "no-such-time",
+                "no round belongs to this time: it is before the first one, beyond 2^64 ms, or the chain has no period"
+                    .to_owned(),
+            ),
             Refusal::WrongMethod => {
                 (StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "this path takes other methods".to_owned())
             }
@@ -168,6 +176,16 @@ pub(super) enum Keep {
     Seconds(u64),
 }
 
+impl Keep {
+    /// The value of `Cache-Control`.
+    pub fn control(self) -> String {
+        match self {
+            Keep::Forever => "public, max-age=31536000, immutable".to_owned(),
+            Keep::Seconds(seconds) => format!("public, max-age={seconds}"),
+        }
+    }
+}
+
 /// An answer in one of its two forms.
 pub(super) fn answer(
     form: Form,
@@ -179,12 +197,15 @@ pub(super) fn answer(
         Form::Json => (JSON, json()),
         Form::Binary => (BINARY, binary().into()),
     };
-    let control = match keep {
-        Keep::Forever => "public, max-age=31536000, immutable".to_owned(),
-        Keep::Seconds(seconds) => format!("public, max-age={seconds}"),
-    };
     let headers = [(header::CONTENT_TYPE, kind), (header::VARY, "accept")];
-    (headers, [(header::CACHE_CONTROL, control)], body).into_response()
+    (headers, [(header::CACHE_CONTROL, keep.control())], body).into_response()
+}
+
+/// JSON that others may keep as `control` says.
+pub(super) fn kept(control: impl Into<String>, value: &impl Serialize) -> Response {
+    let headers: [(HeaderName, String); 2] =
+        [(header::CONTENT_TYPE, JSON.into()), (header::CACHE_CONTROL, control.into())];
+    (StatusCode::OK, headers, json(value)).into_response()
 }
 
 /// JSON that must not be kept.

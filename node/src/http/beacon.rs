@@ -22,13 +22,17 @@ const RANGE: u64 = 1000;
 
 pub(super) async fn latest(State(api): State<PublicApi>, form: Form) -> Result<Response, Refusal> {
     let announced = api.round(api.tip().max(1)).await?;
-    // Others may keep it until the next round is due; without a schedule, not at all.
+    let keep = until_next(&api, announced.round());
+    Ok(answer(form, keep, || announced.json(), || encode(&announced.beacon)))
+}
+
+/// Others may keep the newest round until the next one is due; without a schedule, not at all.
+pub(super) fn until_next(api: &PublicApi, newest: u64) -> Keep {
     let next = match api.schedule().period {
         0 => api.now(),
-        _ => api.schedule().time_of(announced.round().saturating_add(1)).unwrap_or(u64::MAX),
+        _ => api.schedule().time_of(newest.saturating_add(1)).unwrap_or(u64::MAX),
     };
-    let keep = Keep::Seconds(next.saturating_sub(api.now()) / 1000);
-    Ok(answer(form, keep, || announced.json(), || encode(&announced.beacon)))
+    Keep::Seconds(next.saturating_sub(api.now()) / 1000)
 }
 
 pub(super) async fn round(State(api): State<PublicApi>, round: Round, form: Form) -> Result<Response, Refusal> {

@@ -6,17 +6,18 @@
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, RawPathParams, State};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use beacon_spec::hash::Digest32;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::answer::{JSON, Refusal, json as encode, number};
+use super::answer::{Refusal, fresh, kept, number};
 use super::api::PublicApi;
+use super::beacon::until_next;
 use super::health::report;
 use super::openapi::{Documented, Operation};
 use super::recent::Announced;
@@ -115,12 +116,6 @@ impl From<&Announced> for RoundView {
     }
 }
 
-fn kept(control: impl Into<String>, value: &impl Serialize) -> Response {
-    let headers: [(HeaderName, String); 2] =
-        [(header::CONTENT_TYPE, JSON.into()), (header::CACHE_CONTROL, control.into())];
-    (StatusCode::OK, headers, encode(value)).into_response()
-}
-
 async fn chains(State(api): State<PublicApi>) -> Response {
     kept("public, max-age=60", &[api.chain()])
 }
@@ -146,14 +141,12 @@ async fn health(State(api): State<PublicApi>, _place: Place) -> Response {
     let report = report(&api);
     let well = report.behind <= 1 && report.halted.is_none();
     let code = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    super::answer::fresh(code, &json!({ "current": report.round, "expected": report.expected }))
+    fresh(code, &json!({ "current": report.round, "expected": report.expected }))
 }
 
 async fn latest(State(api): State<PublicApi>, _place: Place) -> Result<Response, Refusal> {
     let announced = api.round(api.tip().max(1)).await?;
-    let next = api.schedule().time_of(announced.round().saturating_add(1)).unwrap_or(0);
-    let seconds = next.saturating_sub(api.now()) / 1000;
-    Ok(kept(format!("public, max-age={seconds}"), &RoundView::from(&*announced)))
+    Ok(kept(until_next(&api, announced.round()).control(), &RoundView::from(&*announced)))
 }
 
 async fn next(State(api): State<PublicApi>, _place: Place) -> Result<Response, Refusal> {

@@ -6,7 +6,7 @@
 //!
 //! Reading order: `answer` (refusals, formats, caching), `view` (JSON shapes), `recent` (the newest rounds), `api`
 //! (what handlers ask), then the handlers: `beacon` (rounds), `chain` (genesis and committees), `events` (the
-//! stream), `drand` (the same in drand's shape), `health`, `admin` (the operator's orders), `local` (private
+//! stream), `drand` and `nist` (the same in their shapes), `health`, `admin` (the operator's orders), `local` (private
 //! randomness); `openapi` (documents of what there is), `guard` (who may use the local listener); and `listen` (sockets).
 
 mod admin;
@@ -20,6 +20,7 @@ mod guard;
 pub mod health;
 mod listen;
 mod local;
+mod nist;
 mod openapi;
 mod recent;
 #[cfg(test)]
@@ -91,7 +92,7 @@ pub fn public_router(api: PublicApi) -> Router {
             get(health::health),
         )
         .route(Operation::get("/metrics", "Metrics for Prometheus"), get(health::metrics));
-    let plain = drand::prompt(plain).map(|router| router.layer(from_fn(in_time)));
+    let plain = nist::routes(drand::prompt(plain)).map(|router| router.layer(from_fn(in_time)));
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET])

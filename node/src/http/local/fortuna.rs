@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::when::rfc3339;
 use super::{LocalApi, body, lokey};
 use crate::clock;
 use crate::http::answer::{Params, Refusal, fresh};
 use crate::services::Services;
+use crate::when::rfc3339;
 
 /// The source number of what comes from outside.
 const OUTSIDE: u8 = 1;

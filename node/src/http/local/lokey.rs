@@ -9,11 +9,11 @@ use futures::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::when::rfc3339;
 use super::{LocalApi, body};
 use crate::clock;
 use crate::http::answer::{BINARY, JSON, Refusal, fresh};
 use crate::store::{BLOCK, CAPACITY, QueueStatus, TakeError, Which};
+use crate::when::rfc3339;
 
 const LIMIT: u64 = 100_000;
 const CHUNK: u64 = 1 << 20;

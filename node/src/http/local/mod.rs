@@ -8,7 +8,6 @@ mod controller;
 mod fortuna;
 mod lokey;
 mod random;
-mod when;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -222,6 +222,24 @@ async fn the_generators_have_lokeys_shapes() {
 }
 
 #[tokio::test]
+async fn a_part_that_is_not_healthy_is_unavailable() {
+    let server = server().await;
+    for worker in server.services.pool.status().workers {
+        assert!(server.services.pool.workers().remove(worker.index));
+    }
+    for path in ["/controller/health", "/api/v1/health"] {
+        let answer = server.private(path).await;
+        assert_eq!((answer.status, &answer.json()["status"]), (503, &json!("unhealthy")), "{path}");
+    }
+    let details = &server.private("/api/v1/health").await.json()["details"];
+    assert_eq!(
+        (&details["controller"], &details["fortuna"], &details["database"]),
+        (&json!(false), &json!(true), &json!(true))
+    );
+    assert_eq!(server.private("/fortuna/health").await.status, 200);
+}
+
+#[tokio::test]
 async fn injected_bytes_wait_for_the_next_contribution() {
     let server = server().await;
     let answer = request(&server, Method::POST, "/admin/entropy/inject", "dice: 4 1 6").await.json();

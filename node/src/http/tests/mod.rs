@@ -6,5 +6,6 @@ mod fixture;
 mod health;
 mod listen;
 mod local;
+mod nist;
 mod rounds;
 mod stream;

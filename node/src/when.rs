@@ -1,8 +1,19 @@
 //! Times as RFC 3339 has them, in UTC.
 
 /// Unix milliseconds as `2026-11-21T13:50:00Z`.
-pub(super) fn rfc3339(millis: u64) -> String {
-    let seconds = millis / 1000;
+pub fn rfc3339(millis: u64) -> String {
+    let (day, time) = parts(millis / 1000);
+    format!("{day}T{time}Z")
+}
+
+/// The same to the millisecond: `2026-11-21T13:50:00.250Z`.
+pub fn rfc3339_millis(millis: u64) -> String {
+    let (day, time) = parts(millis / 1000);
+    format!("{day}T{time}.{:03}Z", millis % 1000)
+}
+
+/// The day and the time of day of Unix seconds.
+fn parts(seconds: u64) -> (String, String) {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     // Howard Hinnant's civil_from_days: years begin in March, eras have 400 years. The days of 2^64 ms fit i64.
     let shifted = i64::try_from(days).unwrap_or(0) + 719_468;
@@ -14,12 +25,12 @@ pub(super) fn rfc3339(millis: u64) -> String {
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    (format!("{year:04}-{month:02}-{day:02}"), format!("{hour:02}:{minute:02}:{second:02}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use super::{rfc3339, rfc3339_millis};
 
     #[test]
     fn known_times() {
@@ -32,5 +43,6 @@ mod tests {
         ] {
             assert_eq!(rfc3339(millis), text);
         }
+        assert_eq!(rfc3339_millis(1_700_000_000_009), "2023-11-14T22:13:20.009Z");
     }
 }
