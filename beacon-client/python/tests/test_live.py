@@ -14,6 +14,7 @@ import time
 import unittest
 
 from beacon_client import Client, FileError, Outcome, verify_file
+from beacon_client.entropy import EntropyPool, PoolError
 
 PORTS = 19700
 PERIOD = 500
@@ -118,6 +119,22 @@ class Live(unittest.TestCase):
         outcome = Outcome.from_json((self.folder / "draw.result.json").read_bytes())
         outcome.check(bytes.fromhex(self.chain))
         self.assertEqual(list(outcome.results), results)
+
+    def test_private_randomness_of_a_node(self):
+        with EntropyPool(f"http://127.0.0.1:{PORTS + 2}") as pool:
+            first, second = pool.get_random_bytes(5000), pool.get_random_bytes(5000)
+            self.assertEqual((len(first), len(second)), (5000, 5000))
+            self.assertNotEqual(first, second)
+            self.assertEqual(len(pool.get_bytes(40, "page-fault")), 40)
+            with self.assertRaisesRegex(PoolError, "slep.*sleep"):
+                pool.get_bytes(1, "slep")
+            self.assertIn("os", pool.source_names())
+            report = pool.health_report()
+            self.assertEqual((report["workers_running"], report["workers"]), (3, 3))
+            self.assertTrue(0 <= pool.generator().random() < 1)
+        public = EntropyPool(self.urls[0])
+        with self.assertRaisesRegex(PoolError, "no-such-path|nothing is served"):
+            public.get_random_bytes(1)
 
 
 if __name__ == "__main__":

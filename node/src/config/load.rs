@@ -13,7 +13,7 @@ use super::{Config, ConfigError, Keep, Listener, LogFormat};
 /// Prefix of the variables that override keys; `__` stands for the dot, as in `BEACON_LOG__LEVEL`.
 const PREFIX: &str = "BEACON_";
 /// Variables with the prefix that other parts of the software read.
-const OTHERS: &[&str] = &["BEACON_HOME", "BEACON_SEAL_KEY", "BEACON_URL"];
+const OTHERS: &[&str] = &["BEACON_HOME", "BEACON_LOCAL_URL", "BEACON_NODE", "BEACON_SEAL_KEY", "BEACON_URL"];
 
 /// Lokey's names of settings, which work under the same prefix, and the keys they stand for.
 const FORMER: &[(&str, &str)] = &[
