@@ -150,6 +150,95 @@ fn probes_and_recordings_tell_of_one_source() {
 }
 
 #[test]
+fn recordings_are_listed_analyzed_and_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    for (source, name) in [("page-fault", "first"), ("os", "second")] {
+        done(&["record", source, "--samples", "7k", "--out", &folder(name)]);
+    }
+    fs::create_dir(folder("torn")).unwrap();
+    fs::write(dir.path().join("torn/ticks.bin"), [1, 2, 3]).unwrap();
+    let listed = json(&["sessions", dir.path().to_str().unwrap()]);
+    let sources: Vec<&str> =
+        listed["sessions"].as_array().unwrap().iter().map(|found| found["source"].as_str().unwrap()).collect();
+    assert_eq!(sources, ["page-fault", "os"]);
+    assert!(listed["broken"][0]["error"].as_str().unwrap().contains("no session.json"));
+    let shown = String::from_utf8(done(&["sessions", dir.path().to_str().unwrap()])).unwrap();
+    assert!(shown.contains("2 recordings") && shown.contains("torn") && shown.contains("page-fault"), "{shown}");
+
+    let analysis = json(&["analyze", &folder("first"), &folder("second")]);
+    assert_eq!((&analysis["subjects"][0]["samples"], &analysis["pairs"][0]["suspect"]), (&2000.into(), &false.into()));
+    let twice = json(&["analyze", &folder("first"), &folder("first")]);
+    assert_eq!((&twice["pairs"][0]["lag"], &twice["pairs"][0]["suspect"]), (&0.into(), &true.into()));
+
+    let compared = json(&["compare", &folder("first"), &folder("second"), "--samples", "7k"]);
+    let entropy = |side: &str| compared[side]["assessment"]["min_entropy"].as_f64().unwrap();
+    assert!(entropy("first") < entropy("second"));
+    assert!(compared["same_distribution_p"].as_f64().unwrap() < 0.001);
+    let page = String::from_utf8(done(&["compare", &folder("first"), &folder("first"), "--samples", "7k"])).unwrap();
+    for part in ["Most Common Value, symbols", "LZ78Y Prediction, bits", "min-entropy by SP 800-90B", "p = 1.0000"] {
+        assert!(page.contains(part), "{page} lacks {part}");
+    }
+}
+
+#[test]
+fn sources_are_analyzed_beside_each_other() {
+    let analysis = json(&["analyze", "os", "page-fault", "clock", "--lags", "8"]);
+    let lengths: Vec<usize> =
+        analysis["subjects"].as_array().unwrap().iter().map(|one| one["lags"].as_array().unwrap().len()).collect();
+    assert_eq!((lengths, analysis["pairs"].as_array().unwrap().len()), (vec![8, 8, 8], 3));
+    refused(2, &["analyze", "slep"], &["\"slep\"", "\"sleep\""]);
+    refused(1, &["analyze", "os", "./nowhere"], &["./nowhere is no recording", "sessions"]);
+    refused(1, &["compare", "os", "dns"], &["dns", "no hosts are configured"]);
+}
+
+#[test]
+fn the_monitor_prints_lines_into_a_pipe_and_ends_when_told() {
+    let lines = String::from_utf8(done(&["monitor", "--count", "1"])).unwrap();
+    assert!(lines.lines().count() == 1 && lines.contains("workers 3/3") && !lines.contains('\x1b'), "{lines}");
+    let seen = json(&["monitor", "--count", "1", "--emulate-atecc608a"]);
+    assert_eq!((&seen["pool"]["workers"], &seen["pool"]["contributions"]), (&4.into(), &1.into()));
+    refused(1, &["monitor", "--url", "http://127.0.0.1:1"], &["127.0.0.1:1", "remedy: "]);
+
+    let mut child = command(&["monitor"]).spawn().unwrap();
+    let mut first = [0u8; 20];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    interrupt(&child);
+    assert!(child.wait().unwrap().success());
+
+    let mut child = command(&["monitor"]).spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success(), "a reader that has seen enough ends it");
+}
+
+#[test]
+fn the_monitor_gives_the_terminal_back_as_it_was() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let shown = File::options().write(true).open(name).unwrap();
+    let mut child = command(&["monitor"]).stdout(shown).spawn().unwrap();
+    let mut terminal = File::from(terminal);
+    let mut seen = String::new();
+    while !seen.contains("contributions") {
+        let mut piece = [0u8; 4096];
+        let count = terminal.read(&mut piece).unwrap();
+        seen += std::str::from_utf8(&piece[..count]).unwrap();
+    }
+    assert!(seen.starts_with("\x1b[?1049h\x1b[?25l\x1b[?7l"), "{seen:?}");
+    interrupt(&child);
+    // Once nobody holds the other end any more, reading fails.
+    let mut rest = Vec::new();
+    let _ = terminal.read_to_end(&mut rest);
+    assert!(child.wait().unwrap().success());
+    let rest = String::from_utf8(rest).unwrap();
+    assert!(rest.ends_with("\x1b[?7h\x1b[?25h\x1b[?1049l"), "{rest:?}");
+}
+
+#[test]
 fn a_report_tells_good_bytes_from_bad_ones() {
     let good = json(&["report", "--bytes", "20k"]);
     assert!(good["battery"]["quality"].as_f64().unwrap() > 0.7);
@@ -194,8 +283,11 @@ fn commands_for_a_running_node_say_when_there_is_none() {
 
 #[test]
 fn every_command_teaches() {
-    for name in ["scan", "probe", "bench", "stream", "fifo", "device", "pool", "inject", "record", "report", "cluster"]
-    {
+    let names = [
+        "scan", "probe", "bench", "stream", "fifo", "device", "pool", "inject", "monitor", "record", "sessions",
+        "analyze", "compare", "report", "cluster",
+    ];
+    for name in names {
         let help = String::from_utf8(done(&[name, "--help"])).unwrap();
         assert!(help.contains("Examples:") && help.contains("beacon-node entropy"), "{name}");
     }

@@ -109,6 +109,7 @@ mod tests {
             let assessed: Vec<f64> =
                 words.filter(|word| word.contains('.')).filter_map(|word| word.parse().ok()).collect();
             assert!(!assessed.is_empty(), "{}: no assessment is named", row.name);
+            assert!(row.basis.contains("2026-"), "{}: no recording has a date", row.name);
             assert!(assessed.iter().all(|value| row.credit.bits() < *value), "{}: {assessed:?}", row.name);
         }
     }

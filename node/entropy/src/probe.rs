@@ -78,8 +78,8 @@ impl Profile {
     }
 }
 
-/// Draws samples and looks at them.
-pub fn probe(source: &mut dyn Source, profile: Profile) -> Result<Probe, SourceError> {
+/// Draws from one source alone; gives the samples and the seconds they took.
+fn draw(source: &mut dyn Source, profile: Profile) -> Result<(Samples, f64), SourceError> {
     let count = profile.samples.max(1);
     let mut samples = Samples::default();
     let start = Instant::now();
@@ -87,7 +87,19 @@ pub fn probe(source: &mut dyn Source, profile: Profile) -> Result<Probe, SourceE
         let left = count - samples.len();
         source.collect(&mut samples, left.min(source.info().burst.max(64)))?;
     }
-    let seconds = start.elapsed().as_secs_f64();
+    Ok((samples, start.elapsed().as_secs_f64()))
+}
+
+/// Draws from one source alone; gives the symbols and the seconds they took.
+pub fn symbols(source: &mut dyn Source, profile: Profile) -> Result<(Vec<u8>, f64), SourceError> {
+    let (samples, seconds) = draw(source, profile)?;
+    let step = source.clock_step();
+    Ok((samples.iter().map(|sample| symbol(*sample, step)).collect(), seconds))
+}
+
+/// Draws samples and looks at them.
+pub fn probe(source: &mut dyn Source, profile: Profile) -> Result<Probe, SourceError> {
+    let (samples, seconds) = draw(source, profile)?;
     let step = source.clock_step();
     let symbols: Vec<u8> = samples.iter().map(|s| symbol(*s, step)).collect();
     let credit = source.credit();
@@ -111,6 +123,33 @@ pub fn probe(source: &mut dyn Source, profile: Profile) -> Result<Probe, SourceE
         alarm,
         head: samples.iter().take(16).copied().collect(),
     })
+}
+
+/// Samples of a source that are dropped at each of its turns: the first ones after the others
+/// have run tell of the change, alike in all of them.
+const SETTLE: usize = 3;
+
+/// Draws symbols of several sources in turn, one of each, so that those of one are taken beside
+/// those of the others: up to `profile.samples` of each, as far as they come in its patience
+/// times the number of sources. A source that fails has its error.
+pub fn side_by_side(sources: &mut [Box<dyn Source>], profile: Profile) -> Vec<Result<Vec<u8>, SourceError>> {
+    let patience = profile.patience.saturating_mul(u32::try_from(sources.len()).unwrap_or(u32::MAX));
+    let start = Instant::now();
+    let mut drawn: Vec<Result<Vec<u8>, SourceError>> = sources.iter().map(|_| Ok(Vec::new())).collect();
+    for turn in 0..profile.samples {
+        if turn > 0 && start.elapsed() >= patience {
+            break;
+        }
+        for (source, symbols) in sources.iter_mut().zip(&mut drawn) {
+            let Ok(so_far) = symbols else { continue };
+            let mut samples = Samples::default();
+            match source.collect(&mut samples, SETTLE + 1) {
+                Ok(()) => so_far.extend(samples.last().map(|last| symbol(*last, source.clock_step()))),
+                Err(error) => *symbols = Err(error),
+            }
+        }
+    }
+    drawn
 }
 
 /// Shannon entropy of the byte frequencies, bits per byte.
@@ -189,6 +228,10 @@ mod tests {
         let mut probes = vec![probe_of("clock"), os];
         rank(&mut probes, RankBy::MinEntropy);
         assert_eq!(probes[0].name, "os");
+        let profile = Profile { samples: 100, patience: Duration::MAX };
+        let mut sources = ["os", "clock", "tcp"].map(|name| maker(name).expect("known")());
+        let drawn = side_by_side(&mut sources, profile);
+        assert!(matches!(&drawn[..], [Ok(os), Ok(clock), Err(_)] if os.len() == 100 && clock.len() == 100));
         let mut os = maker("os").expect("known")();
         let hasty = Profile { samples: usize::MAX, patience: Duration::ZERO };
         let burst = probe(&mut *os, hasty).expect("one draw").samples;

@@ -6,14 +6,15 @@
 //! - `samples.csv`: every sample in full;
 //! - `index.csv`: for each draw its first sample and the nanoseconds since the start.
 //!
-//! A credit must lie below the lower of the assessments of the two binary files.
+//! A credit must lie below the lower of the assessments of the two binary files. The session
+//! file is written last: a folder without it is of a recording that was cut short.
 
 use crate::source::{Samples, Source, SourceError, symbol};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 #[derive(Debug, thiserror::Error)]
@@ -24,11 +25,18 @@ pub enum RecordError {
     Source(#[from] SourceError),
 }
 
+/// The files of a session.
+const SESSION: &str = "session.json";
+const RAW: &str = "raw.bin";
+const TICKS: &str = "ticks.bin";
+/// A session file is no longer than this.
+const SESSION_MAX: u64 = 64 * 1024;
+
 /// What `session.json` holds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
-    pub source: &'static str,
-    pub physics: &'static str,
+    pub source: String,
+    pub physics: String,
     pub credit_millibits: u32,
     pub clock_step: u64,
     pub samples: usize,
@@ -48,8 +56,8 @@ pub fn record(
     mut progress: impl FnMut(usize),
 ) -> Result<Session, RecordError> {
     std::fs::DirBuilder::new().mode(0o700).create(folder)?;
-    let mut raw = create(&folder.join("raw.bin"))?;
-    let mut ticks = create(&folder.join("ticks.bin"))?;
+    let mut raw = create(&folder.join(RAW))?;
+    let mut ticks = create(&folder.join(TICKS))?;
     let mut csv = create(&folder.join("samples.csv"))?;
     let mut index = create(&folder.join("index.csv"))?;
     writeln!(csv, "sample")?;
@@ -74,8 +82,8 @@ pub fn record(
         file.flush()?;
     }
     let session = Session {
-        source: source.info().name,
-        physics: source.info().physics,
+        source: source.info().name.to_owned(),
+        physics: source.info().physics.to_owned(),
         credit_millibits: source.credit().millibits,
         clock_step: step,
         samples: done,
@@ -85,8 +93,67 @@ pub fn record(
         kernel: first_line("/proc/sys/kernel/osrelease"),
     };
     let text = serde_json::to_string_pretty(&session).map_err(std::io::Error::from)?;
-    create(&folder.join("session.json"))?.write_all(text.as_bytes())?;
+    create(&folder.join(SESSION))?.write_all(text.as_bytes())?;
     Ok(session)
+}
+
+/// Why a folder is no recording.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("it cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("its session.json is not one of a recording: {0}")]
+    Session(#[from] serde_json::Error),
+    #[error("it was cut short: it has {found} of {expected} samples")]
+    Short { found: u64, expected: u64 },
+    #[error("it was cut short: there is no session.json")]
+    Unfinished,
+}
+
+/// A recording on disk.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    pub folder: PathBuf,
+    pub session: Session,
+}
+
+impl Recording {
+    /// Reads what `session.json` says and sees that the samples are all there.
+    pub fn open(folder: &Path) -> Result<Recording, OpenError> {
+        let ticks = std::fs::metadata(folder.join(TICKS))?.len();
+        let mut text = String::new();
+        match File::open(folder.join(SESSION)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(OpenError::Unfinished),
+            file => file?.take(SESSION_MAX).read_to_string(&mut text)?,
+        };
+        let session: Session = serde_json::from_str(&text)?;
+        let expected = session.samples as u64;
+        if ticks != expected {
+            return Err(OpenError::Short { found: ticks, expected });
+        }
+        Ok(Recording { folder: folder.to_owned(), session })
+    }
+
+    /// The first `most` samples as health tests and estimators see them: in steps of the
+    /// clock, the low byte.
+    pub fn symbols(&self, most: usize) -> std::io::Result<Vec<u8>> {
+        let mut symbols = Vec::new();
+        File::open(self.folder.join(TICKS))?.take(most as u64).read_to_end(&mut symbols)?;
+        Ok(symbols)
+    }
+}
+
+/// Every recording directly in `folder`, by name, those that cannot be read with the reason.
+pub fn recordings(folder: &Path) -> std::io::Result<Vec<(PathBuf, Result<Recording, OpenError>)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.join(TICKS).is_file() {
+            found.push((path.clone(), Recording::open(&path)));
+        }
+    }
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(found)
 }
 
 fn create(path: &Path) -> std::io::Result<BufWriter<File>> {
@@ -121,7 +188,7 @@ mod tests {
         let mut seen = 0;
         let session = record(&mut FileSource::new(&input), 300, &folder, |n| seen = n);
         let session = session.expect("recorded");
-        assert_eq!((session.samples, seen, session.source), (300, 300, "file"));
+        assert_eq!((session.samples, seen, session.source.as_str()), (300, 300, "file"));
         let raw = std::fs::read(folder.join("raw.bin")).expect("there");
         assert_eq!(raw, (0..300).map(|i| (i % 256) as u8).collect::<Vec<u8>>());
         assert_eq!(std::fs::read(folder.join("ticks.bin")).expect("there"), raw);
@@ -133,5 +200,36 @@ mod tests {
         }
         let again = record(&mut FileSource::new(&input), 1, &folder, |_| {});
         assert!(again.is_err(), "an existing folder is never written to");
+        let opened = Recording::open(&folder).expect("whole");
+        assert_eq!((&opened.session, opened.symbols(300).expect("read")), (&session, raw.clone()));
+        assert_eq!(opened.symbols(10).expect("read"), raw[..10]);
+    }
+
+    #[test]
+    fn recordings_are_listed_and_those_cut_short_say_so() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let input = dir.path().join("input");
+        std::fs::write(&input, [1, 2, 3]).expect("written");
+        let make = |name: &str| {
+            let folder = dir.path().join(name);
+            record(&mut FileSource::new(&input), 100, &folder, |_| {}).expect("recorded");
+            folder
+        };
+        let (short, torn, strange) = (make("b-short"), make("c-torn"), make("d-strange"));
+        make("a-whole");
+        std::fs::remove_file(short.join(SESSION)).expect("removed");
+        std::fs::write(torn.join(TICKS), [0; 99]).expect("written");
+        std::fs::write(strange.join(SESSION), "{}").expect("written");
+        std::fs::create_dir(dir.path().join("e-other")).expect("made");
+        let found = recordings(dir.path()).expect("listed");
+        assert!(matches!(
+            found.iter().map(|(_, opened)| opened).collect::<Vec<_>>()[..],
+            [
+                Ok(Recording { session: Session { samples: 100, .. }, .. }),
+                Err(OpenError::Unfinished),
+                Err(OpenError::Short { found: 99, expected: 100 }),
+                Err(OpenError::Session(_)),
+            ]
+        ));
     }
 }

@@ -23,7 +23,7 @@ const ANSWER_MAX: usize = 4 << 20;
 #[derive(Args)]
 pub(super) struct Local {
     /// The node's directory, whose configuration names the local listener
-    #[arg(long, value_name = "DIR", env = "BEACON_HOME", required_unless_present = "url")]
+    #[arg(long, value_name = "DIR", env = "BEACON_HOME")]
     home: Option<PathBuf>,
     /// The local listener itself
     #[arg(long, value_name = "URL")]
@@ -34,6 +34,11 @@ pub(super) struct Local {
 }
 
 impl Local {
+    /// Whether a node is named at all; every request needs one.
+    pub(super) fn is_named(&self) -> bool {
+        self.home.is_some() || self.url.is_some()
+    }
+
     pub(super) fn get(&self, path: &str) -> Result<Value, Failure> {
         self.ask(Method::GET, path, Bytes::new())
     }

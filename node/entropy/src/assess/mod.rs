@@ -7,6 +7,7 @@
 pub mod battery;
 pub mod binary;
 pub mod predictors;
+pub mod relations;
 pub mod sts;
 pub mod suffixes;
 pub mod tuples;

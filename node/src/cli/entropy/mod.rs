@@ -1,11 +1,14 @@
 //! `beacon-node entropy …`: looking at this machine's sources, and taking bytes from them. No node need run for it,
 //! save for the commands that ask one.
 
+mod analyze;
 mod bench;
 mod chip;
 mod cluster;
+mod compare;
 mod fifo;
 mod inject;
+mod monitor;
 mod names;
 mod pool;
 mod probe;
@@ -13,8 +16,11 @@ mod progress;
 mod record;
 mod report;
 mod scan;
+mod screen;
+mod sessions;
 mod stop;
 mod stream;
+mod subject;
 
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
@@ -36,6 +42,7 @@ First steps:
   beacon-node entropy stream --bytes 32 --format hex         # 32 random bytes
   beacon-node entropy stream | head -c 1000000 > random.bin  # as many as you like
   beacon-node entropy stream --sources sleep,pipe --conditioning raw --bytes 100 --format hex
+  beacon-node entropy monitor                                # the pool at work, until Ctrl-C
   beacon-node entropy bench                                  # every source ranked, and what the whole costs here
 
 What comes out here is private randomness, fit for keys. The beacon's output is public and never is.";
@@ -51,7 +58,11 @@ enum Command {
     Pool(pool::Arguments),
     Inject(inject::Arguments),
     Cluster(cluster::Arguments),
+    Monitor(monitor::Arguments),
     Record(record::Arguments),
+    Sessions(sessions::Arguments),
+    Analyze(analyze::Arguments),
+    Compare(compare::Arguments),
     Report(report::Arguments),
     /// The ATECC608A secure element: its state, its self-test, and its lock.
     #[command(name = CHIP, arg_required_else_help = true)]
@@ -79,7 +90,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Pool(arguments) => pool::run(arguments),
         Command::Inject(arguments) => inject::run(arguments),
         Command::Cluster(arguments) => cluster::run(arguments),
+        Command::Monitor(arguments) => monitor::run(arguments),
         Command::Record(arguments) => record::run(arguments),
+        Command::Sessions(arguments) => sessions::run(arguments),
+        Command::Analyze(arguments) => analyze::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Chip { command } => chip::run(command),
     }
@@ -131,20 +146,29 @@ fn unknown(error: UnknownSource) -> Failure {
 
 /// Writes a result to standard output. A reader that has seen enough, such as `head`, is no failure.
 fn say(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the result: {error}"), "see where standard output leads"))
-        }
-        _ => Ok(()),
-    }
+    tell(text).map(drop)
 }
 
 /// The result as one JSON object.
 fn say_json(value: &impl Serialize) -> Result<(), Failure> {
+    say(&line_of(value)?)
+}
+
+/// Writes to standard output, and says whether anybody still reads it.
+fn tell(text: &str) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(format!("cannot write the result: {error}"), "see where standard output leads")),
+    }
+}
+
+/// A value as JSON on a line of its own.
+fn line_of(value: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string(value);
     let text = text.map_err(|error| Failure::new(format!("no JSON: {error}"), "report this as a defect"))?;
-    say(&(text + "\n"))
+    Ok(text + "\n")
 }
 
 #[cfg(test)]
