@@ -81,6 +81,21 @@ impl Mmr {
     pub fn count(&self) -> u64 {
         self.count
     }
+
+    /// The peaks with their positions, from the left. Whoever keeps these and what is appended later can prove every
+    /// later leaf. [mmr-2]
+    pub fn peaks(&self) -> impl Iterator<Item = (u64, Digest32)> + '_ {
+        peak_positions(self.count).zip(self.peaks.iter().copied())
+    }
+}
+
+/// The range of the first `count` leaves, to be appended to, from stored nodes, which may be of a longer range. Nothing
+/// if there are too many leaves or a node is not there. [mmr-2]
+pub fn range(count: u64, node: impl Fn(u64) -> Option<Digest32>) -> Option<Mmr> {
+    if count >= MAX_COUNT {
+        return None;
+    }
+    Some(Mmr { count, peaks: peak_positions(count).map(node).collect::<Option<_>>()? })
 }
 
 /// The root before round 1: the hash of the count 0 alone. [mmr-4]

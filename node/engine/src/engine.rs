@@ -142,6 +142,7 @@ impl Engine {
 
     /// Tries everything that the new state may allow, until nothing moves, then closes the batch and the step.
     pub(crate) fn settle(&mut self) -> Step {
+        self.adopt_next_rounds();
         while !self.halted {
             let mut moved = self.try_heights();
             moved |= self.try_deal();

@@ -15,6 +15,7 @@ use beacon_spec::registry::Registry;
 use beacon_spec::reject::Reject;
 
 use crate::batch::{Batch, Decision, Seq};
+use crate::checkpoint::Checkpoint;
 use crate::engine::BundleSecrets;
 use crate::job::{Job, JobResult};
 
@@ -65,6 +66,10 @@ pub enum Request {
     Committee {
         epoch: u64,
     },
+    /// What it takes to begin at a round.
+    Checkpoint {
+        round: u64,
+    },
 }
 
 /// What a peer says of itself.
@@ -95,6 +100,7 @@ pub enum Response {
     Commitments(Vec<Commitment>),
     Registry(Option<Box<(Decision, Registry)>>),
     Committee(Option<Box<MemberList>>),
+    Checkpoint(Option<Box<Checkpoint>>),
 }
 
 pub type RequestId = u64;

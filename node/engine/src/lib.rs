@@ -5,16 +5,19 @@
 //! inputs give the same effects, byte for byte.
 //!
 //! The order of a round: `deal` (the own commitment), `inbox` (those of others), [`agree`] and `agreement` (which
-//! count), `open`, `recover`, `certify`; `sync` for who is behind, `resend` for what got lost, `restart` for what the
+//! count), `open`, `recover`, `certify`; `sync` and `fetch` for who is behind, `checkpoint` for who does not begin at the
+//! genesis, `resend` for what got lost, `restart` for what the
 //! disk kept; `membership` for what changes from epoch to epoch.
 
 pub mod agree;
 mod agreement;
 pub mod batch;
 mod certify;
+pub mod checkpoint;
 mod deal;
 pub mod engine;
 pub mod event;
+mod fetch;
 mod inbox;
 pub mod job;
 mod membership;

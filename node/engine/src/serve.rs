@@ -5,9 +5,11 @@ use beacon_spec::codec::encode;
 use beacon_spec::committee::MemberList;
 use beacon_spec::hash::Digest32;
 use beacon_spec::message::Commitment;
+use beacon_spec::mmr::Mmr;
 use beacon_spec::registry::Registry;
 
 use crate::batch::Decision;
+use crate::checkpoint::Checkpoint;
 use crate::event::{Millis, PeerStatus, Request, Response, RoundRecord};
 
 /// Bytes of one answer, below the network's limit of 4 MiB.
@@ -29,6 +31,8 @@ pub trait Archive {
     fn commitment(&self, window: u64, member: u16, hash: &Digest32) -> Result<Option<Commitment>, Self::Error>;
     /// The newest registry that is kept of `window` or an earlier one.
     fn registry(&self, window: u64) -> Result<Option<Registry>, Self::Error>;
+    /// The Merkle mountain range over the first `count` headers, if its peaks are kept.
+    fn range(&self, count: u64) -> Result<Option<Mmr>, Self::Error>;
     /// The members of an epoch after the first.
     fn members(&self, epoch: u64) -> Result<Option<MemberList>, Self::Error>;
 }
@@ -70,7 +74,15 @@ pub fn serve<A: Archive>(archive: &A, chain: &Digest32, now: Millis, request: &R
             Response::Registry(fitting.map(Box::new))
         }
         Request::Committee { epoch } => Response::Committee(archive.members(*epoch)?.map(Box::new)),
+        Request::Checkpoint { round } => Response::Checkpoint(checkpoint(archive, *round)?.map(Box::new)),
     })
+}
+
+fn checkpoint<A: Archive>(archive: &A, round: u64) -> Result<Option<Checkpoint>, A::Error> {
+    let Some(beacon) = archive.beacon(round)? else { return Ok(None) };
+    let Some(before) = archive.range(round.saturating_sub(1))? else { return Ok(None) };
+    let members = archive.members(beacon.header.epoch)?;
+    Ok(Some(Checkpoint { beacon, before, members }))
 }
 
 /// Items of consecutive numbers until one is missing or the answer is full.

@@ -11,15 +11,18 @@ use beacon_spec::reject::Reject;
 use crate::batch::{Decision, Record};
 use crate::engine::Engine;
 use crate::event::{Effect, Millis, PeerStatus, Request, RequestId, Response, RoundRecord};
+use crate::fetch::Ahead;
 use crate::serve::MAX_ROUNDS;
 
-/// How often peers are asked for their status, and how many at a time.
+/// How often peers are asked for their status, and how many at a time. Who answers badly is left alone as long, then
+/// twice as long, at most 2^[`MOST_DOUBLINGS`] times.
 const STATUS_EVERY: Millis = 1_000;
+const MOST_DOUBLINGS: u32 = 3;
 const STATUS_PEERS: usize = 4;
 /// An unanswered request is given up after this.
 const PATIENCE: Millis = 5_000;
 /// A member that is one round behind first waits this long for openings and votes.
-const LAG_GRACE: Millis = 400;
+pub(crate) const LAG_GRACE: Millis = 400;
 /// How often the own position is compared with the peers' when nothing is heard of them.
 const LOOK_EVERY: Millis = 100;
 /// Between two requests for the same commitments.
@@ -28,18 +31,24 @@ const WANTED_EVERY: Millis = 250;
 const MAX_MISSING: usize = 4_096;
 
 #[derive(Debug, Default)]
-struct Peer {
-    status: Option<PeerStatus>,
+pub(crate) struct Peer {
+    pub status: Option<PeerStatus>,
     /// The peer's clock minus ours, milliseconds.
     offset: Option<i64>,
     /// Nothing is asked of it before this.
-    muted_until: Millis,
+    pub muted_until: Millis,
+    /// Requests in a row that it did not answer, or badly.
+    pub failures: u32,
 }
 
 #[derive(Debug)]
-enum Asked {
+pub(crate) enum Asked {
     Status,
-    Rounds,
+    /// `count` rounds from `from` on.
+    Rounds {
+        from: u64,
+        count: u16,
+    },
     Decisions,
     Commitments(u64),
     Transcripts,
@@ -48,20 +57,22 @@ enum Asked {
 }
 
 #[derive(Debug)]
-struct Pending {
-    peer: IdentityKey,
-    asked: Asked,
-    sent: Millis,
+pub(crate) struct Pending {
+    pub peer: IdentityKey,
+    pub asked: Asked,
+    pub sent: Millis,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Sync {
-    peers: BTreeMap<IdentityKey, Peer>,
+    pub peers: BTreeMap<IdentityKey, Peer>,
     next_id: RequestId,
-    pending: BTreeMap<RequestId, Pending>,
+    pub pending: BTreeMap<RequestId, Pending>,
     next_status: Millis,
     next_transcripts: Millis,
-    turn: usize,
+    pub turn: usize,
+    /// Rounds that came before it was their turn.
+    pub ahead: Ahead,
     /// The highest round that any peer says it has.
     best: u64,
     /// When peers' positions are compared with the own next; at once when one of them changes.
@@ -133,7 +144,7 @@ impl Engine {
         }
     }
 
-    fn ask(&mut self, peer: IdentityKey, asked: Asked, request: Request) {
+    pub(crate) fn ask(&mut self, peer: IdentityKey, asked: Asked, request: Request) {
         self.sync.next_id += 1;
         let id = self.sync.next_id;
         self.sync.pending.insert(id, Pending { peer, asked, sent: self.now });
@@ -148,7 +159,8 @@ impl Engine {
         let wanted = wanted.into_iter().chain(membership.then_some(self.membership.next_ask)).min();
         let wanted = wanted.filter(|_| !self.sync.peers.is_empty());
         let look = (self.sync.best_round() > self.chain.round).then_some(self.sync.next_look);
-        [patience, status, wanted, look].into_iter().flatten().min()
+        let ready = self.has_next_rounds().then_some(self.now);
+        [patience, status, wanted, look, ready].into_iter().flatten().min()
     }
 
     pub(crate) fn try_sync(&mut self) {
@@ -175,11 +187,12 @@ impl Engine {
         }
     }
 
-    /// Asks nothing of a peer for a while.
-    fn mute(&mut self, key: IdentityKey) {
-        let until = self.now.saturating_add(STATUS_EVERY);
+    /// Asks nothing of a peer for a while, longer each time.
+    pub(crate) fn mute(&mut self, key: IdentityKey) {
+        let now = self.now;
         if let Some(peer) = self.sync.peers.get_mut(&key) {
-            peer.muted_until = until;
+            peer.muted_until = now.saturating_add(STATUS_EVERY << peer.failures.min(MOST_DOUBLINGS));
+            peer.failures = peer.failures.saturating_add(1);
             peer.status = None;
             self.sync.compare_peers();
         }
@@ -213,25 +226,6 @@ impl Engine {
             candidates.iter().filter(|(value, _)| *value == best).map(|(_, key)| *key).collect();
         self.sync.turn = self.sync.turn.wrapping_add(1);
         top.get(self.sync.turn % top.len()).map(|key| (*key, best))
-    }
-
-    /// Asks for certified rounds when a peer has more: at once when two behind or not a member, after a grace when
-    /// one behind. [sync-1]
-    fn ask_rounds(&mut self) {
-        if self.sync.is_asking(|asked| matches!(asked, Asked::Rounds)) {
-            return;
-        }
-        if !self.can_judge_next() {
-            return;
-        }
-        let head = self.chain.round;
-        let Some((peer, round)) = self.best_peer(head, |status| status.round) else { return };
-        let waited = self.now >= self.sync.head_since.saturating_add(LAG_GRACE);
-        if round == head + 1 && !waited {
-            return;
-        }
-        let count = (round - head).min(u64::from(MAX_ROUNDS)) as u16;
-        self.ask(peer, Asked::Rounds, Request::Rounds { from: head + 1, count, transcripts: true });
     }
 
     /// Asks for decisions of windows that a peer has and this member lacks. [sync-2]
@@ -295,7 +289,7 @@ impl Engine {
     /// Fetches transcripts of rounds that were learned without them.
     fn ask_transcripts(&mut self) {
         if self.now < self.sync.next_transcripts
-            || self.sync.is_asking(|asked| matches!(asked, Asked::Transcripts | Asked::Rounds))
+            || self.sync.is_asking(|asked| matches!(asked, Asked::Transcripts | Asked::Rounds { .. }))
         {
             return;
         }
@@ -316,7 +310,9 @@ impl Engine {
         match (pending.asked, response) {
             (_, None) => self.mute(from),
             (Asked::Status, Some(Response::Status(status))) => self.on_status(from, pending.sent, status),
-            (Asked::Rounds, Some(Response::Rounds(rounds))) => self.on_rounds(from, rounds),
+            (Asked::Rounds { from: first, count }, Some(Response::Rounds(rounds))) => {
+                self.on_rounds(from, first, count, rounds);
+            }
             (Asked::Decisions, Some(Response::Decisions(decisions))) => self.on_decisions(from, decisions),
             (Asked::Transcripts, Some(Response::Rounds(rounds))) => self.on_transcripts(from, rounds),
             (Asked::Registry, Some(Response::Registry(Some(answer)))) => {
@@ -350,36 +346,6 @@ impl Engine {
             peer.status = Some(status);
             peer.offset = Some(i64::try_from(status.clock).unwrap_or(i64::MAX).saturating_sub(middle as i64));
             self.sync.compare_peers();
-        }
-    }
-
-    /// Certified rounds in order from the next one; the first that does not hold ends the answer. [sync-4]
-    fn on_rounds(&mut self, from: IdentityKey, rounds: Vec<RoundRecord>) {
-        if rounds.is_empty() {
-            return self.mute(from);
-        }
-        for record in rounds {
-            if record.beacon.header.round <= self.chain.round {
-                continue; // certified here while the answer was under way
-            }
-            if !self.can_judge_next() {
-                return; // the next committee comes first
-            }
-            let hash = match self.check_next(&record.beacon) {
-                Ok(hash) => hash,
-                Err(reason) => {
-                    self.blame(from, reason);
-                    return self.mute(from);
-                }
-            };
-            let committee = self.committee(record.beacon.header.epoch);
-            let transcript = record.transcript.filter(|transcript| {
-                committee.is_some_and(|committee| transcript.audit(&record.beacon.header, &committee).is_ok())
-            });
-            self.adopt(record.beacon, hash, transcript);
-            if self.halted {
-                return;
-            }
         }
     }
 

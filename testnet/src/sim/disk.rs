@@ -100,6 +100,13 @@ impl Archive for Served<'_> {
     fn registry(&self, window: u64) -> Result<Option<Registry>, Self::Error> {
         Ok(self.0.registries.range(..=window).next_back().map(|(_, registry)| registry.clone()))
     }
+    fn range(&self, count: u64) -> Result<Option<Mmr>, Self::Error> {
+        let mut range = Mmr::new();
+        for (round, beacon) in self.0.rounds.range(1..=count) {
+            range.append(*round, beacon.header.hash());
+        }
+        Ok((range.count() == count).then_some(range))
+    }
     fn members(&self, epoch: u64) -> Result<Option<MemberList>, Self::Error> {
         Ok(self.0.members.get(&epoch).cloned())
     }

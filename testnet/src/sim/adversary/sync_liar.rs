@@ -78,6 +78,12 @@ impl Adversary for SyncLiar {
                 }
                 Response::Committee(answer)
             }
+            (Response::Checkpoint(mut answer), _) => {
+                if let Some(checkpoint) = answer.as_deref_mut() {
+                    checkpoint.beacon.header.output.0[0] ^= 1;
+                }
+                Response::Checkpoint(answer)
+            }
             (Response::Genesis(mut bytes), _) => {
                 bytes.truncate(10);
                 Response::Genesis(bytes)
