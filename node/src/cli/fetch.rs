@@ -1,7 +1,8 @@
-//! Fetching the genesis of a running network, under the chain hash that the operator trusts.
+//! Fetching from a running network what the operator trusts by its hash: the genesis, and a checkpoint to begin from.
 
 use std::time::Duration;
 
+use beacon_engine::checkpoint::Start;
 use beacon_engine::event::{Request, Response};
 use beacon_spec::codec::{Limits, decode, encode};
 use beacon_spec::genesis::Genesis;
@@ -19,18 +20,61 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Dials `peers` and takes the genesis from the first that gives one of `chain`.
 pub(super) fn genesis(store: &KeyStore, peers: &[String], chain: &Digest32) -> Result<Sealed, Failure> {
+    let wanted = Wanted { chain: *chain, what: format!("genesis of chain {chain}"), request: Request::Genesis };
+    run(store, peers, &wanted, |response| judge(response, chain))
+}
+
+/// Dials `peers` and takes the checkpoint (round and header hash) from the first that gives it.
+pub(super) fn checkpoint(
+    store: &KeyStore,
+    peers: &[String],
+    sealed: &Sealed,
+    trusted: (u64, Digest32),
+) -> Result<Start, Failure> {
+    let (round, hash) = trusted;
+    let what = format!("checkpoint of round {round} with header hash {hash}");
+    let wanted = Wanted { chain: sealed.chain, what, request: Request::Checkpoint { round } };
+    let parameters = &sealed.genesis.draft.parameters;
+    run(store, peers, &wanted, |response| match response {
+        Response::Checkpoint(Some(answer)) => {
+            answer.judge(trusted, &sealed.chain, parameters, &sealed.committee).map_err(|reason| reason.to_string())
+        }
+        Response::Checkpoint(None) => Err("it does not hold that round".into()),
+        _ => Err("something else than a checkpoint".into()),
+    })
+}
+
+/// What is asked of every peer until one answers well.
+struct Wanted {
+    chain: Digest32,
+    /// For people.
+    what: String,
+    request: Request,
+}
+
+fn run<T>(
+    store: &KeyStore,
+    peers: &[String],
+    wanted: &Wanted,
+    judge: impl Fn(Response) -> Result<T, String>,
+) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start threads: {error}"), "raise the limit on threads"))?;
-    runtime.block_on(ask(store, peers, chain))
+    runtime.block_on(ask(store, peers, wanted, judge))
 }
 
-async fn ask(store: &KeyStore, peers: &[String], chain: &Digest32) -> Result<Sealed, Failure> {
+async fn ask<T>(
+    store: &KeyStore,
+    peers: &[String],
+    wanted: &Wanted,
+    judge: impl Fn(Response) -> Result<T, String>,
+) -> Result<T, Failure> {
     let config = NetworkConfig {
         identity_secret: store.identity_secret().seed(),
-        chain: chain.0,
+        chain: wanted.chain.0,
         listen: Vec::new(),
         peers: peers.to_vec(),
         members: Vec::new(),
@@ -44,12 +88,16 @@ async fn ask(store: &KeyStore, peers: &[String], chain: &Digest32) -> Result<Sea
         while let Some(event) = events.recv().await {
             match event {
                 NetworkEvent::PeerUp(peer) => {
-                    network.request(peer, encode(&Request::Genesis));
+                    network.request(peer, encode(&wanted.request));
                 }
                 NetworkEvent::Response { from, result, .. } => {
                     let peer = IdentityKey(from);
-                    match result.map_err(|failure| format!("{failure:?}")).and_then(|bytes| judge(&bytes, chain)) {
-                        Ok(sealed) => return Some(sealed),
+                    let answer = result.map_err(|failure| format!("{failure:?}")).and_then(|bytes| {
+                        let limits = Limits::bytes(RESPONSE_MAX);
+                        decode(&bytes, &limits).map_err(|reason| reason.to_string()).and_then(&judge)
+                    });
+                    match answer {
+                        Ok(good) => return Some(good),
                         Err(reason) => refusals.push(format!("{peer} answered badly ({reason})")),
                     }
                     if refusals.len() >= peers.len() {
@@ -63,27 +111,26 @@ async fn ask(store: &KeyStore, peers: &[String], chain: &Digest32) -> Result<Sea
     })
     .await;
     network.shutdown().await;
-    answer.ok().flatten().ok_or_else(|| unanswered(peers, chain, &refusals))
+    answer.ok().flatten().ok_or_else(|| unanswered(peers, &wanted.what, &refusals))
 }
 
 /// Accepts only the genesis whose chain hash the operator gave.
-fn judge(bytes: &[u8], chain: &Digest32) -> Result<Sealed, String> {
-    let response: Response = decode(bytes, &Limits::bytes(RESPONSE_MAX)).map_err(|reason| reason.to_string())?;
+fn judge(response: Response, chain: &Digest32) -> Result<Sealed, String> {
     let Response::Genesis(bytes) = response else { return Err("something else than a genesis".into()) };
     let (genesis, committee) = Genesis::open(&bytes, chain).map_err(|reason| reason.to_string())?;
     Ok(Sealed { bytes, genesis, committee, chain: *chain })
 }
 
-fn unanswered(peers: &[String], chain: &Digest32, refusals: &[String]) -> Failure {
-    let mut what = format!("no genesis of chain {chain} from {}", peers.join(", "));
+fn unanswered(peers: &[String], wanted: &str, refusals: &[String]) -> Failure {
+    let mut what = format!("no {wanted} from {}", peers.join(", "));
     if refusals.is_empty() {
         what += &format!(" within {} s", PATIENCE.as_secs());
     }
     for refusal in refusals {
         what += &format!("; {refusal}");
     }
-    let remedy = "see that a node runs there and is of this chain (a node of another chain does not answer), and that \
-                  its port is reachable";
+    let remedy = "see that a node runs there and is of this chain (a node of another chain does not answer), that its \
+                  port is reachable, and that the hash is right";
     Failure::new(what, remedy)
 }
 
@@ -146,10 +193,12 @@ mod tests {
         let observer = KeyStore::create(other.path()).unwrap();
         let right = sealed(&mut member, "right");
         let wrong = sealed(&mut member, "wrong");
+        let wanted = Wanted { chain: right.chain, what: format!("genesis {}", right.chain), request: Request::Genesis };
+        let judge = |response| judge(response, &right.chain);
         let peer = [serve(&member, right.chain, right.bytes.clone()).await];
-        assert_eq!(ask(&observer, &peer, &right.chain).await.unwrap().bytes, right.bytes);
+        assert_eq!(ask(&observer, &peer, &wanted, judge).await.unwrap().bytes, right.bytes);
         let liar = [serve(&member, right.chain, wrong.bytes).await];
-        let said = ask(&observer, &liar, &right.chain).await.err().unwrap().to_string();
+        let said = ask(&observer, &liar, &wanted, judge).await.err().unwrap().to_string();
         for part in [&right.chain.to_string(), &liar[0], "answered badly (wrong-chain)"] {
             assert!(said.contains(part), "{said:?} lacks {part:?}");
         }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use beacon_engine::checkpoint::Start;
 use beacon_spec::hash::Digest32;
 use clap::Args;
 use serde_json::json;
@@ -12,12 +13,18 @@ use super::fetch;
 use super::home::Home;
 use crate::config::{self, Config, Layers, Listener};
 use crate::keystore::KeyStore;
+use crate::store::Store;
 
 const AFTER: &str = "\
 Examples:
   beacon-node init --home a --genesis genesis.bin                       # a member, with the keys of `keygen --draft`
   beacon-node init --home a --genesis genesis.bin --chain HASH --listen /ip4/0.0.0.0/tcp/7701 --http 127.0.0.1:8090
   beacon-node init --home b --peer /ip4/192.0.2.1/tcp/7700 --chain HASH # an observer of a network that runs
+  beacon-node init --home c --peer ADDRESS --chain HASH --checkpoint 1000000:HEADERHASH
+
+An observer fetches and verifies every round from the first. With --checkpoint it begins at that round: in a moment, and
+without the rounds before, which it can neither serve nor vouch for. Take round and header hash from somebody you trust,
+or from a client that has verified them: `beacon latest` prints both.
 
 A home whose identity is in the genesis becomes a member, any other an observer. Writes DIR/genesis.bin, and
 DIR/config.toml if there is none. The chain hash is what you trust: take it from somebody you trust.";
@@ -37,6 +44,9 @@ pub(super) struct Arguments {
     /// The chain hash that the genesis must have
     #[arg(long, value_name = "HASH", required_unless_present = "genesis")]
     chain: Option<String>,
+    /// Begin at this round with this header hash instead of the genesis
+    #[arg(long, value_name = "ROUND:HASH", value_parser = parse_checkpoint, requires = "peers")]
+    checkpoint: Option<(u64, Digest32)>,
     /// Where to listen for peers (several)
     #[arg(long = "listen", value_name = "MULTIADDR")]
     listen: Vec<String>,
@@ -68,11 +78,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let member = require_own_bundle(&store, &sealed)?;
     let config = configuration(arguments, &sealed)?;
+    let start = match arguments.checkpoint {
+        Some(trusted) => Some(fetch::checkpoint(&store, &arguments.peers, &sealed, trusted)?),
+        None => None,
+    };
     keep_genesis(home, &sealed)?;
     let path = home.config();
     let written = !path.exists();
     if written {
         documents::write_new(&path, config::template(&config).as_bytes())?;
+    }
+    if let Some(start) = start {
+        begin(home, &sealed, &start)?;
     }
     if member {
         // Bundles of drafts that came to nothing are of no use to anybody but a thief.
@@ -81,6 +98,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     report(arguments, &store, &sealed, member, written);
     Ok(())
+}
+
+/// Puts the checkpoint into the database, which must have no rounds.
+fn begin(home: &Home, sealed: &Sealed, start: &Start) -> Result<(), Failure> {
+    let config = Layers::default().file(&home.config()).environment().load()?;
+    let data = home.resolve(&config.data_dir);
+    let begun = Store::open(&data, sealed.chain, &sealed.bytes).and_then(|store| store.begin(&data, start));
+    begun.map_err(|error| {
+        Failure::new(
+            error.to_string(),
+            "choose another --home, or leave --checkpoint out: this node goes on where it is",
+        )
+    })
+}
+
+fn parse_checkpoint(text: &str) -> Result<(u64, Digest32), String> {
+    let parts = text.split_once(':').and_then(|(round, hash)| {
+        let round = round.parse().ok().filter(|round| *round > 0)?;
+        Some((round, Digest32::from_hex(hash).ok()?))
+    });
+    parts.ok_or_else(|| "write ROUND:HASH, a number from 1 on and 64 hexadecimal digits".into())
 }
 
 fn parse_chain(text: &str) -> Result<Digest32, Failure> {

@@ -4,6 +4,7 @@
 //! object for scripts), everything else to standard error. Every error names the thing, the value and the remedy.
 
 mod committee;
+mod db;
 mod documents;
 mod draft;
 mod entropy;
@@ -40,6 +41,7 @@ Joining a network that runs, as an observer:
   beacon-node run --home b
 
 Becoming a member, or changing weights: beacon-node committee --help
+Checking, backing up or shrinking the database: beacon-node db --help
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage.";
 
@@ -69,6 +71,12 @@ enum Command {
     },
     Run(run::Arguments),
     Status(status::Arguments),
+    /// Look after the database: check, back up, compact, prune.
+    #[command(arg_required_else_help = true, after_help = db::AFTER)]
+    Db {
+        #[command(subcommand)]
+        command: db::Command,
+    },
     /// This machine's randomness: sources, streams, recordings, the chip.
     Entropy(entropy::Arguments),
 }
@@ -89,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Committee { command } => membership::run(&command),
         Command::Run(arguments) => run::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Db { command } => db::run(&command),
         Command::Entropy(arguments) => entropy::run(&arguments),
     };
     match result {

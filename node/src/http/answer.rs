@@ -52,6 +52,11 @@ pub(super) enum Refusal {
     Pruned {
         round: u64,
     },
+    /// This node began with a later round.
+    BeforeCheckpoint {
+        round: u64,
+        first: u64,
+    },
     /// Too many at once, or too slow.
     Busy,
     /// The store failed. The reason is for the operator's log.
@@ -136,6 +141,11 @@ impl Refusal {
             Refusal::Pruned { round } => {
                 (StatusCode::NOT_FOUND, "pruned", format!("this node does not keep the transcript of round {round}"))
             }
+            Refusal::BeforeCheckpoint { round, first } => (
+                StatusCode::NOT_FOUND,
+                "before-checkpoint",
+                format!("this node began at the checkpoint of round {first} and does not hold round {round}"),
+            ),
             Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "too many requests at once".to_owned()),
             Refusal::Store(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store", "the stored data cannot be read".to_owned())

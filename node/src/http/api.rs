@@ -224,6 +224,7 @@ impl PublicApi {
     /// A certified round; refuses one that there is not, or not yet.
     pub(super) async fn round(&self, round: u64) -> Result<Arc<Announced>, Refusal> {
         self.certified(round)?;
+        self.kept(round)?;
         if let Some(announced) = self.recent(|recent| recent.get(round)) {
             return Ok(announced);
         }
@@ -243,12 +244,24 @@ impl PublicApi {
         Err(Refusal::NotYet { round, seconds })
     }
 
+    /// The first round that this node holds.
+    pub(super) fn first_round(&self) -> u64 {
+        self.0.setup.store.first_round()
+    }
+
+    /// Refuses rounds before the checkpoint that this node began from.
+    fn kept(&self, round: u64) -> Result<(), Refusal> {
+        let first = self.first_round();
+        if round >= first { Ok(()) } else { Err(Refusal::BeforeCheckpoint { round, first }) }
+    }
+
     /// Consecutive certified rounds from `from` to at most `to`.
     pub(super) async fn rounds(&self, from: u64, to: u64) -> Result<Vec<Arc<Announced>>, Refusal> {
         let to = to.min(self.tip());
         if from > to {
             return Ok(Vec::new());
         }
+        self.kept(from)?;
         let recent = self.recent(|recent| recent.range(from, to));
         let stored_to = recent.first().map_or(to, |first| first.round() - 1); // recent rounds are at least `from` ≥ 1
         let mut rounds = Vec::new();

@@ -37,7 +37,9 @@ pub(super) async fn stream(
         Some(last) => last.saturating_add(1),
         None => params.number("from")?.unwrap_or_else(|| live.borrow().tip.saturating_add(1)),
     };
-    let subscriber = Subscriber { api, live, next: next.max(1), ready: VecDeque::new(), _seat: seat };
+    // A node that began at a checkpoint has nothing earlier to send.
+    let next = next.max(api.first_round());
+    let subscriber = Subscriber { api, live, next, ready: VecDeque::new(), _seat: seat };
     let body = Body::from_stream(stream::try_unfold(subscriber, Subscriber::advance));
     let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     // Proxies that gather an answer before passing it on would hold events back.

@@ -40,6 +40,13 @@ impl ShellError {
             ShellError::Services(_) => {
                 "see the message; the folder queues in the home may be deleted, it holds nothing of the beacon"
             }
+            ShellError::Store(StoreError::Damaged { .. } | StoreError::Unreadable { .. }) => {
+                "see that this user can read and write the directory; if so, keep the home as it is and ask \
+                 `beacon-node db check`; `beacon-node db --help` says what can be done"
+            }
+            ShellError::Store(StoreError::Disk { .. }) => {
+                "see that the disk has room and can be written, then start again; nothing was signed that is not on it"
+            }
             ShellError::Store(_) => "see the message; the data directory is in config.toml as data_dir",
             ShellError::Network(_) | ShellError::Http(_) => "choose another address in config.toml, or free this one",
             ShellError::Entropy(_) | ShellError::UnknownSource(_) => "correct [entropy] in config.toml",

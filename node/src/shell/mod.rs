@@ -79,6 +79,7 @@ fn network_config(prepared: &Prepared) -> NetworkConfig {
 }
 
 async fn serve(prepared: Prepared) -> Result<(), ShellError> {
+    let _limit = file_size_limit();
     let config = &prepared.config;
     let chain = prepared.sealed.chain;
     let mut registry = Registry::with_prefix("beacon");
@@ -86,6 +87,7 @@ async fn serve(prepared: Prepared) -> Result<(), ShellError> {
     let public = bind(config.http, "http").await?;
     let local = bind(config.local_http, "local_http").await?;
     let store = Arc::new(Store::open(&config.data_dir, chain, &prepared.sealed.bytes)?);
+    store.adopt(&config.data_dir, !prepared.keys.bundles().is_empty())?;
     let recovered: Recovered = store.recover()?;
     let equipment = config.entropy.equipment(prepared.emulate_chip);
     let pool = config.entropy.pool(&equipment).map_err(ShellError::source)?;
@@ -176,6 +178,13 @@ async fn bind(listener: Listener, what: &'static str) -> Result<Option<TcpListen
         Some(address) => Ok(Some(http::bind(address, what).await?)),
         None => Ok(None),
     }
+}
+
+/// While this is held, a file that outgrows the process' limit (`ulimit -f`) is an error of the write, which says so,
+/// and not a signal that ends the process without a word.
+fn file_size_limit() -> Option<tokio::signal::unix::Signal> {
+    const SIGXFSZ: i32 = 25;
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ)).ok()
 }
 
 /// Resolves at SIGINT or SIGTERM.

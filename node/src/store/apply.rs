@@ -105,10 +105,7 @@ impl Applier {
         if self.keep == 0 || floor < group.known.floor.saturating_add(PRUNE_STEP) {
             return Ok(None);
         }
-        let (from, to) = (number_key(group.known.floor), number_key(floor));
-        group.delete_range(Family::Transcripts, &from, &to)?;
-        group.delete_range(Family::Missing, &from, &to)?;
-        group.put(Family::Meta, meta::FLOOR, &to)?;
+        group.store.forget_transcripts(&mut group.batch, group.known.floor, floor)?;
         group.known.floor = floor;
         Ok(floor.checked_sub(1))
     }

@@ -23,6 +23,17 @@ pub enum StoreError {
     Locked { path: PathBuf },
     #[error("{path:?} holds other files and no database. Choose an empty directory, or one that does not exist")]
     NotAStore { path: PathBuf },
+    #[error("{path:?} holds no database. Name the home of a node that has run")]
+    NoStore { path: PathBuf },
+    #[error("{path:?} holds rounds already, up to {round}. A checkpoint is where an empty database begins")]
+    HasRounds { path: PathBuf, round: u64 },
+    #[error("{path:?} is there already. A backup is written to a directory that does not exist")]
+    Occupied { path: PathBuf },
+    #[error(
+        "{path:?} is a backup and holds no record of what was signed, but this home has keys that may have signed. \
+         Give the backup a home of its own: `beacon-node init --home NEW --genesis GENESIS`, with the backup as NEW/data"
+    )]
+    BackupWithKeys { path: PathBuf },
     #[error("{path:?} cannot be opened: {reason}")]
     Unreadable { path: PathBuf, reason: String },
     #[error("the database is damaged: column family {family}, key {key}: {damage}")]

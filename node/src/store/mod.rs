@@ -5,10 +5,14 @@
 //! do not decode, or that belong under another key, are an error naming column family and key, never a panic.
 //!
 //! Reading order: `error`, `schema` (families, keys, settings), `open` (whose database is it), `apply` (records to
-//! puts and deletes), `writer` (the thread), `recover` (what a start needs), the readers below, and `queue` (private
-//! random blocks, in a database of their own).
+//! puts and deletes), `writer` (the thread), `recover` (what a start needs), `begin` (a start from a checkpoint), the
+//! readers below; `check`, `backup` and
+//! `upkeep` for the operator; and `queue` (private random blocks, in a database of their own).
 
 mod apply;
+mod backup;
+mod begin;
+mod check;
 mod error;
 mod open;
 mod queue;
@@ -16,8 +20,10 @@ mod recover;
 mod schema;
 #[cfg(test)]
 pub(crate) mod tests;
+mod upkeep;
 mod writer;
 
+use std::cell::Cell;
 use std::sync::atomic::AtomicBool;
 use std::sync::{PoisonError, RwLock};
 
@@ -31,11 +37,14 @@ use beacon_spec::codec::{Limits, decode};
 use beacon_spec::committee::{MEMBER_LIST_LIMITS, MemberList};
 use beacon_spec::hash::Digest32;
 use beacon_spec::message::{COMMITMENT_LIMITS, Commitment};
+use beacon_spec::mmr::{self, Mmr};
 use beacon_spec::registry::Registry;
 
+pub use self::check::{Checked, Extent, Finding, Progress, Rules};
 pub use self::error::{Damage, StoreError};
 pub use self::queue::{BLOCK, CAPACITY, QueueStatus, Queues, TakeError, Which};
 use self::schema::{DECISION_LIMITS, Family, REGISTRY_LIMITS, commitment_key, meta, number_key};
+pub use self::upkeep::size;
 pub use self::writer::{Report, Writer};
 
 /// An open database.
@@ -55,6 +64,8 @@ struct Known {
     decided: u64,
     /// Transcripts of rounds below this one have been pruned.
     floor: u64,
+    /// The first round that is kept: 1, or the checkpoint that the database began from.
+    base: u64,
 }
 
 impl Store {
@@ -99,13 +110,15 @@ impl Store {
         fitting(beacon, |beacon| beacon.header.round == round, Family::Beacons, &key)
     }
 
-    /// The beacons of rounds `from..=to` in order, as far as they are stored. A hole between two of them is damage.
+    /// The beacons of rounds `from..=to` in order, as far as they are stored. A hole between two of them is damage; what
+    /// is before the checkpoint that the database began from is left out.
     pub fn beacons(
         &self,
         from: u64,
         to: u64,
     ) -> Result<impl Iterator<Item = Result<Beacon, StoreError>> + '_, StoreError> {
         let end = to.checked_add(1).map(number_key);
+        let from = from.max(self.known().base);
         let entries = self.scan(Family::Beacons, &number_key(from), end.as_ref().map(<[u8; 8]>::as_slice))?;
         let mut next = from;
         Ok(entries.map(move |entry| {
@@ -150,6 +163,11 @@ impl Store {
         let key = number_key(window);
         let decision = self.get::<Decision>(Family::Decisions, &key, &DECISION_LIMITS)?;
         fitting(decision, |decision| decision.value.window == window, Family::Decisions, &key)
+    }
+
+    /// The first round that is kept: 1, or the checkpoint that the database began from.
+    pub fn first_round(&self) -> u64 {
+        self.known().base
     }
 
     /// Newest certified round on disk.
@@ -205,6 +223,18 @@ impl Archive for Store {
         let (key, bytes) = entry.map_err(|error| StoreError::read(Family::Registries, b"", &error))?;
         let damaged = |reason| StoreError::damaged(Family::Registries, &key, Damage::Undecodable(reason));
         decode(&bytes, &REGISTRY_LIMITS).map(Some).map_err(damaged)
+    }
+
+    fn range(&self, count: u64) -> Result<Option<Mmr>, StoreError> {
+        let failed = Cell::new(None);
+        let node = |position| {
+            self.mmr_node(position).unwrap_or_else(|error| {
+                failed.set(Some(error));
+                None
+            })
+        };
+        let range = mmr::range(count, node);
+        failed.into_inner().map_or(Ok(range), Err)
     }
 
     fn members(&self, epoch: u64) -> Result<Option<MemberList>, StoreError> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::RwLock;
 use std::sync::atomic::AtomicBool;
 
-use rocksdb::{ColumnFamilyDescriptor, DB, Direction, IteratorMode, WriteBatch, WriteOptions};
+use rocksdb::{ColumnFamilyDescriptor, DB, Direction, InfoLogger, IteratorMode, LogLevel, WriteBatch, WriteOptions};
 
 use beacon_spec::hash::Digest32;
 
@@ -15,33 +15,101 @@ use super::error::{Damage, StoreError};
 use super::schema::{self, FORMAT, Family, TIP_LIMITS, Tip, meta, number};
 use super::{Known, Store};
 
-impl Store {
-    /// Opens the database of `chain` in the directory `path`, or makes it, with `genesis` kept inside.
-    ///
-    /// The directory is readable by its owner alone, whatever it was before, since seeds are stored in it.
-    pub fn open(path: &Path, chain: Digest32, genesis: &[u8]) -> Result<Store, StoreError> {
-        prepare_directory(path)?;
+/// Times that a database which a running node changes meanwhile is opened for reading before that is given up.
+const TRIES: usize = 4;
+
+/// What a database is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// By the one process that has it.
+    Write,
+    /// A view that stands still, also beside the process that writes. Changes no byte of the directory.
+    Read,
+}
+
+impl Access {
+    pub fn open(self, path: &Path) -> Result<DB, StoreError> {
         let cache = schema::cache();
+        let mut options = schema::options();
         // A newer program may have added families. They have to be opened too before its format can be read.
         let mut names: Vec<String> = Family::ALL.iter().map(|family| family.name().to_owned()).collect();
         if path.join("CURRENT").exists() {
-            let listed = DB::list_cf(&schema::options(), path).map_err(|error| refused(path, &error))?;
+            let listed = DB::list_cf(&options, path).map_err(|error| refused(path, &error))?;
             names.extend(listed.into_iter().filter(|name| Family::ALL.iter().all(|family| family.name() != name)));
         }
         let families = names.into_iter().map(|name| {
             let family = Family::ALL.into_iter().find(|family| family.name() == name).unwrap_or(Family::Meta);
             ColumnFamilyDescriptor::new(name, family.options(&cache))
         });
-        let db = DB::open_cf_descriptors(&schema::options(), path, families).map_err(|error| refused(path, &error))?;
-        let store = Store { db, known: RwLock::new(Known::default()), writing: AtomicBool::new(false) };
+        let opened = match self {
+            Access::Write => DB::open_cf_descriptors(&options, path, families),
+            Access::Read => {
+                options.create_if_missing(false);
+                options.create_missing_column_families(false);
+                // Tables that the writing process drops stay readable as long as they are open.
+                options.set_max_open_files(-1);
+                options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Fatal, |_, _| {}));
+                DB::open_cf_descriptors_read_only(&options, path, families, false)
+            }
+        };
+        opened.map_err(|error| refused(path, &error))
+    }
+}
+
+impl Store {
+    /// Opens the database of `chain` in the directory `path`, or makes it, with `genesis` kept inside.
+    ///
+    /// The directory is readable by its owner alone, whatever it was before, since seeds are stored in it.
+    pub fn open(path: &Path, chain: Digest32, genesis: &[u8]) -> Result<Store, StoreError> {
+        prepare_directory(path)?;
+        let store = Store::over(Access::Write.open(path)?);
         store.identify(path, chain, genesis)?;
-        let known = store.read_known()?;
-        Ok(Store { known: RwLock::new(known), ..store })
+        store.know()
+    }
+
+    /// Opens a database that is there, for writing.
+    pub fn open_existing(path: &Path, chain: Digest32, genesis: &[u8]) -> Result<Store, StoreError> {
+        if path.join("CURRENT").exists() {
+            Store::open(path, chain, genesis)
+        } else {
+            Err(StoreError::NoStore { path: path.to_owned() })
+        }
+    }
+
+    /// Opens a database that is there for reading what it holds at this moment, also while a node runs on it. Nothing
+    /// in the directory is changed, and nothing that is written later is seen.
+    pub fn inspect(path: &Path, chain: Digest32, genesis: &[u8]) -> Result<Store, StoreError> {
+        if !path.join("CURRENT").exists() {
+            return Err(StoreError::NoStore { path: path.to_owned() });
+        }
+        let mut tries = (1..=TRIES).map(|_| Access::Read.open(path));
+        // A file may go between being listed and being opened.
+        let db = tries.find(Result::is_ok).unwrap_or_else(|| Access::Read.open(path))?;
+        let store = Store::over(db);
+        store.check_identity(path, chain, genesis)?;
+        store.know()
+    }
+
+    fn over(db: DB) -> Store {
+        Store { db, known: RwLock::new(Known::default()), writing: AtomicBool::new(false) }
+    }
+
+    fn know(self) -> Result<Store, StoreError> {
+        let known = self.read_known()?;
+        Ok(Store { known: RwLock::new(known), ..self })
     }
 
     /// Refuses another chain's database and a newer format; marks a new one as ours.
     fn identify(&self, path: &Path, chain: Digest32, genesis: &[u8]) -> Result<(), StoreError> {
-        let Some(format) = self.raw(Family::Meta, meta::FORMAT)? else { return self.found(chain, genesis) };
+        match self.raw(Family::Meta, meta::FORMAT)? {
+            Some(_) => self.check_identity(path, chain, genesis),
+            None => self.found(chain, genesis),
+        }
+    }
+
+    fn check_identity(&self, path: &Path, chain: Digest32, genesis: &[u8]) -> Result<(), StoreError> {
+        let missing = || StoreError::damaged(Family::Meta, meta::FORMAT, Damage::Missing);
+        let format = self.raw(Family::Meta, meta::FORMAT)?.ok_or_else(missing)?;
         let format = <[u8; 4]>::try_from(&*format)
             .map(u32::from_be_bytes)
             .map_err(|_| StoreError::damaged(Family::Meta, meta::FORMAT, Damage::Length(format.len())))?;
@@ -91,12 +159,14 @@ impl Store {
             None => 0,
         };
         decisions.status().map_err(|error| StoreError::read(Family::Decisions, b"", &error))?;
-        let floor = match self.raw(Family::Meta, meta::FLOOR)? {
-            Some(bytes) => number(&bytes)
-                .ok_or_else(|| StoreError::damaged(Family::Meta, meta::FLOOR, Damage::Length(bytes.len())))?,
-            None => 0,
-        };
-        Ok(Known { tip: tip.map(|tip| (tip.round, tip.header)), decided, floor })
+        let (floor, base) = (self.meta_number(meta::FLOOR)?.unwrap_or(0), self.meta_number(meta::BASE)?.unwrap_or(1));
+        Ok(Known { tip: tip.map(|tip| (tip.round, tip.header)), decided, floor, base })
+    }
+
+    fn meta_number(&self, key: &[u8]) -> Result<Option<u64>, StoreError> {
+        let Some(bytes) = self.raw(Family::Meta, key)? else { return Ok(None) };
+        let damaged = || StoreError::damaged(Family::Meta, key, Damage::Length(bytes.len()));
+        number(&bytes).ok_or_else(damaged).map(Some)
     }
 }
 

@@ -44,6 +44,10 @@ pub(super) mod meta {
     pub const TIP: &[u8] = b"tip";
     /// Transcripts below this round have been pruned, u64.
     pub const FLOOR: &[u8] = b"floor";
+    /// The first round that is kept, u64: the checkpoint that the database began from. Absent for round 1.
+    pub const BASE: &[u8] = b"base";
+    /// Present, and empty, in a backup that no node has started from.
+    pub const BACKUP: &[u8] = b"backup";
 }
 
 /// The newest round, and the peaks after it.
