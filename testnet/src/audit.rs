@@ -42,10 +42,15 @@ pub async fn compare(urls: &[String], chain: Digest32, rounds: u64) -> Agreement
     }
 }
 
-/// Fetches all headers of a node, checks that each links to the one before, and gives the last one's hash: with the
-/// links it stands for every byte of the chain.
+/// The last header's hash: with the links it stands for every byte of the chain.
 async fn tip_of(url: &str, chain: Digest32, rounds: u64) -> Result<Digest32, String> {
+    Ok(headers(url, chain, rounds).await?.last().copied().unwrap_or(chain))
+}
+
+/// Fetches headers 1 to `rounds` of a node, checks that each links to the one before, and gives their hashes.
+pub async fn headers(url: &str, chain: Digest32, rounds: u64) -> Result<Vec<Digest32>, String> {
     let source = HttpSource::new(url, PATIENCE)?;
+    let mut hashes = Vec::new();
     let mut previous = chain;
     let mut next = 1;
     while next <= rounds {
@@ -62,8 +67,9 @@ async fn tip_of(url: &str, chain: Digest32, rounds: u64) -> Result<Digest32, Str
                 return Err(format!("round {next} does not follow the round before"));
             }
             previous = hash_encoded(&encode(header));
+            hashes.push(previous);
             next += 1;
         }
     }
-    Ok(previous)
+    Ok(hashes)
 }

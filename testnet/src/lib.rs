@@ -4,8 +4,8 @@
 //! public interfaces and from the kernel. Read bottom-up: [`plan`] says what to make, [`home`] where; [`ceremony`] makes
 //! keys and genesis with the node's own commands; [`node`] is one process, [`network`] all of them; [`watch`],
 //! [`health`] and [`audit`] observe; [`report`] and [`table`] show; [`control`] lets other processes act; [`run`] puts
-//! these together. [`fabricate`], [`bench`](mod@bench) and [`sim`], the
-//! network in memory, stand on their own.
+//! these together. [`kill_loop`] kills the nodes of a network again and again. [`fabricate`], [`bench`](mod@bench) and
+//! [`sim`], the network in memory, stand on their own.
 #![forbid(unsafe_code)]
 
 pub mod args;
@@ -19,6 +19,7 @@ pub mod failure;
 pub mod health;
 pub mod home;
 pub mod http;
+pub mod kill_loop;
 pub mod measure;
 pub mod network;
 pub mod node;

@@ -123,6 +123,14 @@ impl Node {
         Some(status)
     }
 
+    /// Waits until the process ends by itself.
+    pub async fn end(&mut self) -> Result<ExitStatus, Failure> {
+        let index = self.index;
+        let mut process = self.take()?;
+        let ended = process.child.wait().await;
+        ended.map_err(|error| Failure::new(format!("node {index} cannot be waited for: {error}"), self.tail()))
+    }
+
     pub fn state(&self) -> NodeState {
         NodeState {
             node: self.index,

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
@@ -122,6 +122,13 @@ impl Net {
 
     /// An observer joins by the chain hash and one member's address.
     pub async fn join(&self) -> Node {
+        let mut observer = self.observer(&[]).await;
+        observer.start(&self.network.binaries.node, false).expect("the observer starts");
+        observer
+    }
+
+    /// The home of an observer that knows the chain hash and one member's address, made with these `words` more.
+    pub async fn observer(&self, words: &[&str]) -> Node {
         let home = Home::claim(&self.directory.path().join("observer")).expect("a home");
         let plan = Plan::new(Some(1), None, 300, 2, 7700).expect("a sound plan").on_free_ports().expect("free ports");
         let endpoints = plan.endpoints(0);
@@ -133,20 +140,44 @@ impl Net {
         let words = [
             &["init", "--json", "--home", &path, "--peer", peer, "--chain", &self.network.chain][..],
             &["--listen", &quic, "--listen", &tcp, "--http", &http, "--local-http", &local],
+            words,
         ]
         .concat();
         let report = json(&node(&self.network.binaries, &words).await);
         assert_eq!((&report["role"], &report["chain"]), (&"observer".into(), &self.network.chain.as_str().into()));
         let identity = report["identity"].as_str().expect("init tells the identity").to_owned();
-        let mut observer = Node::new(0, identity, 0, endpoints, directory, home.log(0));
-        observer.start(&self.network.binaries.node, false).expect("the observer starts");
-        observer
+        Node::new(0, identity, 0, endpoints, directory, home.log(0))
+    }
+
+    /// Waits until a node beside the network shows `round`.
+    pub async fn follows(&self, observer: &Node, round: u64) {
+        let mut watchers = Watchers::start([observer.endpoints.url()]).expect("a subscriber");
+        let mut seen = View::new(1, self.network.plan.period);
+        while seen.common() < round {
+            let sighting = timeout(PATIENCE, watchers.next()).await;
+            seen.note(sighting.unwrap_or_else(|_| panic!("at round {}: {}", seen.common(), observer.tail())));
+        }
+    }
+
+    /// The network alone, and what must be held as long as it is.
+    pub fn taken(self) -> (Network, (TempDir, MutexGuard<'static, ()>)) {
+        (self.network, (self.directory, self._turn))
     }
 
     /// Stops everything; a node that does not stop cleanly fails the scenario.
     pub async fn finish(mut self) {
         self.network.stop_all().await.expect("the nodes stop cleanly");
     }
+}
+
+/// Compiles the C source of this name beside the scenarios into a library that can be preloaded.
+pub async fn preloaded(net: &Net, name: &str) -> PathBuf {
+    let library = net.directory.path().join(name).with_extension("so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios").join(name).with_extension("c");
+    let mut command = Command::new("cc");
+    command.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+    success(&finished(command).await);
+    library
 }
 
 /// Runs a command of the node that must end.

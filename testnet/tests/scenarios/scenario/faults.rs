@@ -1,7 +1,6 @@
 //! Nodes that die, withhold, or are too few.
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use beacon_client::source::http::HttpSource;
@@ -10,10 +9,9 @@ use beacon_spec::chain::{Beacon, Revealed, TRANSCRIPT_LIMITS, Transcript};
 use beacon_spec::codec::decode;
 use beacon_spec::message::Opening;
 use beacon_testnet::{health, http};
-use tokio::process::Command;
 use tokio::time::{Instant, interval};
 
-use crate::harness::{Net, PATIENCE, finished, success};
+use crate::harness::{Net, PATIENCE, preloaded};
 
 /// SIGKILL of one node: rounds go on; back again it serves every round.
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +99,7 @@ async fn without_a_quorum_rounds_wait_and_then_go_on() {
 async fn a_clock_far_ahead_is_noticed_and_does_no_harm() {
     const SKEW: f64 = 60.0;
     let mut net = Net::made(&[30, 30, 25, 15], 400, 1).await;
-    let library = skewed_clock(&net).await;
+    let library = preloaded(&net, "skewed_clock").await;
     let environment = [("LD_PRELOAD".into(), library.into()), ("SKEW_SECONDS".into(), SKEW.to_string().into())];
     net.network.nodes[3].environment.extend(environment);
     net.network.start().unwrap();
@@ -125,16 +123,6 @@ async fn a_clock_far_ahead_is_noticed_and_does_no_harm() {
     assert!(early >= 0.0, "a round was certified {early} ms before it was due");
     net.assert_agreement(rounds, &[]).await;
     net.finish().await;
-}
-
-/// Compiles the clock that can be preloaded.
-async fn skewed_clock(net: &Net) -> PathBuf {
-    let library = net.directory.path().join("skewed_clock.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/skewed_clock.c");
-    let mut command = Command::new("cc");
-    command.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
-    success(&finished(command).await);
-    library
 }
 
 /// Waits until node 0 says that it is so many rounds behind its schedule; gives the newest round it has.

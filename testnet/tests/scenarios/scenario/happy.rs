@@ -2,13 +2,11 @@
 
 use std::process::Stdio;
 
-use beacon_testnet::watch::{View, Watchers};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
-use tokio::time::timeout;
 
-use crate::harness::{Net, PATIENCE, finished, success};
+use crate::harness::{Net, finished, success};
 
 /// `./testnet/up --rounds 30 --period 1000 --json`, after building.
 #[tokio::test(flavor = "multi_thread")]
@@ -45,12 +43,7 @@ async fn clients_verify_and_an_observer_joins() {
 
     let mut observer = net.join().await;
     let url = observer.endpoints.url();
-    let mut watchers = Watchers::start([url.clone()]).unwrap();
-    let mut seen = View::new(1, 300);
-    while seen.common() < rounds + 3 {
-        let sighting = timeout(PATIENCE, watchers.next()).await.unwrap_or_else(|_| panic!("{}", observer.tail()));
-        seen.note(sighting);
-    }
+    net.follows(&observer, rounds + 3).await;
     net.until("the members are as far", |view| view.common() >= rounds + 3).await;
     net.assert_agreement(rounds + 3, std::slice::from_ref(&url)).await;
     success(&net.beacon(&url, &["verify", "--all"]).await);

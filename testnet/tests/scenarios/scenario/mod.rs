@@ -1,4 +1,5 @@
 mod bytes;
+mod disk;
 mod epochs;
 mod faults;
 mod happy;
