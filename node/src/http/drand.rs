@@ -3,6 +3,7 @@
 //! What drand has and this beacon does not is left out rather than imitated: there is no group key, and no field is
 //! called a signature that is none. A client that verifies drand's signatures has to verify ours by `/beacon/…`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, RawPathParams, State};
@@ -151,15 +152,18 @@ async fn latest(State(api): State<PublicApi>, _place: Place) -> Result<Response,
 
 async fn next(State(api): State<PublicApi>, _place: Place) -> Result<Response, Refusal> {
     let round = api.tip().saturating_add(1);
-    awaited(&api, round).await
+    let announced = awaited(&api, round).await?;
+    // A moment later another round is the next one.
+    Ok(kept("no-store", &RoundView::from(&*announced)))
 }
 
 async fn round(State(api): State<PublicApi>, place: Place) -> Result<Response, Refusal> {
-    awaited(&api, place.round.ok_or(Refusal::NoSuchRound)?).await
+    let announced = awaited(&api, place.round.ok_or(Refusal::NoSuchRound)?).await?;
+    Ok(kept(PAST, &RoundView::from(&*announced)))
 }
 
 /// The round, when it is there; the one after the newest is waited for, if it is due soon.
-async fn awaited(api: &PublicApi, round: u64) -> Result<Response, Refusal> {
+async fn awaited(api: &PublicApi, round: u64) -> Result<Arc<Announced>, Refusal> {
     let soon = Duration::from_millis(
         api.schedule().time_of(round).unwrap_or(u64::MAX).saturating_sub(api.now()).saturating_add(LATE),
     );
@@ -171,6 +175,5 @@ async fn awaited(api: &PublicApi, round: u64) -> Result<Response, Refusal> {
         // Out of time or at the end of the node, the answer below says that it is not there yet.
         drop(timeout(soon.min(WAIT), arrived).await);
     }
-    let announced = api.round(round).await?;
-    Ok(kept(PAST, &RoundView::from(&*announced)))
+    api.round(round).await
 }

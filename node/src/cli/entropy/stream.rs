@@ -33,6 +33,9 @@ Examples:
 
 Ends well when the reader closes the pipe, and on Ctrl-C.";
 
+/// Bytes that a pipe to the reader holds, as much as the kernel lets anybody ask for.
+const PIPE: usize = 1 << 20;
+
 /// Which bytes, and in which form.
 #[derive(Args)]
 pub(super) struct Taken {
@@ -144,6 +147,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
     let mut stdout = stdout
         .map_err(|error| Failure::new(format!("no standard output: {error}"), "redirect it to a file or a pipe"))?;
+    // A pipe that holds more lets writer and reader run at the same time. What is no pipe, or may not grow, serves too.
+    let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE);
     let mut shown = Shown(Progress::bytes(arguments.bytes));
     let watch: &mut dyn Watch = if terminal { &mut Quiet } else { &mut shown };
     let poured = pour(&mut opened.outlet, &mut stdout, plan, &stop, watch);

@@ -85,8 +85,9 @@ async fn the_next_round_is_waited_for() {
     }
     server.api.publish(&server.chain[12].beacon, Some(Arc::new(transcript(13))));
     live.wait_for(|live| live.tip == 13).await.expect("announced");
-    for answer in waiting {
+    for (answer, kept) in waiting.into_iter().zip(["public, max-age=604800, immutable", "no-store"]) {
         let answer = answer.await.expect("no panic");
         assert_eq!((answer.status, &answer.json()["round"]), (200, &json!(13)));
+        assert_eq!(answer.header("cache-control"), kept, "the next round is soon another one");
     }
 }
