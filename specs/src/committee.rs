@@ -100,6 +100,12 @@ impl Signers {
         Ok(Signers { hash: list.hash(), list, total, verifiers })
     }
 
+    /// The same signers with prepared keys: for whoever verifies hundreds of signatures of each.
+    #[must_use]
+    pub fn prepared(self) -> Signers {
+        Signers { verifiers: self.verifiers.into_iter().map(Verifier::prepared).collect(), ..self }
+    }
+
     pub fn list(&self) -> &SignerList {
         &self.list
     }
@@ -244,6 +250,12 @@ impl Committee {
         let signers = Signers::new(SignerList { epoch, membership, signers, ticket_root: tree_root(leaves) })?;
         let ticket_set = TicketSet::new(&keys)?;
         Ok(Committee { members, signers, ticket_counts, owners, ticket_set })
+    }
+
+    /// The same committee with prepared keys, see [`Signers::prepared`].
+    #[must_use]
+    pub fn prepared(self) -> Committee {
+        Committee { signers: self.signers.prepared(), ..self }
     }
 
     pub fn epoch(&self) -> u64 {

@@ -1,9 +1,14 @@
 //! Rules [keys-1] to [keys-3] of specs/encoding.md, against the frozen vectors with the known edge cases of Ed25519.
 
-use beacon_spec::hash::Digest32;
+use beacon_spec::hash::{Digest32, Hasher};
 use beacon_spec::keys::{IdentityKey, SecretKey, Signature, Verifier};
 use beacon_spec::reject::Reject;
+use curve25519_dalek::constants::EIGHT_TORSION;
+use curve25519_dalek::edwards::EdwardsPoint;
+use curve25519_dalek::scalar::Scalar;
+use ed25519_dalek::{Signer, SigningKey};
 use serde::Deserialize;
+use sha2::{Digest, Sha512};
 
 #[derive(Deserialize)]
 struct Vectors {
@@ -62,8 +67,78 @@ fn keys_2_public_key_vectors() {
 #[test]
 fn keys_3_signature_vectors() {
     for case in vectors().signatures {
-        let verdict = Verifier::new(&case.key.0).and_then(|key| key.verify(&case.digest, &case.signature));
-        assert_eq!(verdict.err().map(Reject::code), case.reject.as_deref(), "{}", case.name);
+        let key = Verifier::new(&case.key.0);
+        for key in [key.clone(), key.map(Verifier::prepared)] {
+            let verdict = key.and_then(|key| key.verify(&case.digest, &case.signature));
+            assert_eq!(verdict.err().map(Reject::code), case.reject.as_deref(), "{}", case.name);
+        }
+    }
+}
+
+/// Signatures that are good, spoilt, and made of points of small order with the secret at hand: prepared keys say of each
+/// what `verify_strict` says.
+#[test]
+fn keys_3_prepared_keys_agree_with_verify_strict() {
+    let number = |text: &'static str, at: u64| Hasher::new(text).u64(at).finish().0;
+    let mut accepted = 0;
+    for key in 0..4 {
+        let secret = SigningKey::from_bytes(&number("key", key));
+        let strict = secret.verifying_key();
+        let prepared = Verifier::new(strict.as_bytes()).expect("a made key").prepared();
+        for at in 0..600u64 {
+            let digest = Digest32(number("digest", at));
+            let mut signature = secret.sign(&digest.0).to_bytes();
+            let random = number("choice", 600 * key + at);
+            let small = EIGHT_TORSION[usize::from(random[0] % 8)];
+            match at % 10 {
+                0 | 1 => {}
+                2 => signature[usize::from(random[1]) % 64] ^= 1 << (random[2] % 8),
+                3 => signature[..32].copy_from_slice(&random),
+                4 => signature[32..].copy_from_slice(&random),
+                // s + l, which is the same number to whoever does not look.
+                5 => plus_order(&mut signature[32..]),
+                6 => signature[..32].copy_from_slice(&small.compress().0),
+                // The equation holds up to a point of small order, or with R of small order itself.
+                7 => signature = signed(&secret, &Scalar::from_bytes_mod_order(random), &small, &digest),
+                8 => signature = signed(&secret, &Scalar::ZERO, &small, &digest),
+                // The identity with the sign of its x set, and y = p: spellings of points that have better ones.
+                _ => signature[..32].copy_from_slice(&SPELLINGS[usize::from(random[3] % 2)]),
+            }
+            let expected = strict.verify_strict(&digest.0, &ed25519_dalek::Signature::from_bytes(&signature)).is_ok();
+            let found = prepared.verify(&digest, &Signature(signature)).is_ok();
+            assert_eq!(found, expected, "key {key}, signature {at}: {}", hex::encode(signature));
+            accepted += u32::from(found);
+        }
+    }
+    assert!((480..600).contains(&accepted), "{accepted} are good");
+}
+
+const SPELLINGS: [[u8; 32]; 2] = {
+    let mut all = [[0; 32], [0xff; 32]];
+    all[0][0] = 1;
+    all[0][31] = 0x80;
+    all[1][0] = 0xed;
+    all[1][31] = 0x7f;
+    all
+};
+
+/// s such that s·B = r·B + k·A, beside R = r·B + `small`.
+fn signed(secret: &SigningKey, r: &Scalar, small: &EdwardsPoint, digest: &Digest32) -> [u8; 64] {
+    let point = (EdwardsPoint::mul_base(r) + small).compress().0;
+    let hash = Sha512::new().chain_update(point).chain_update(secret.verifying_key().as_bytes());
+    let k = Scalar::from_bytes_mod_order_wide(&hash.chain_update(digest.0).finalize().into());
+    let s = r + k * secret.to_scalar();
+    [point, s.to_bytes()].concat().try_into().expect("two halves")
+}
+
+/// Adds the group order to a number in 32 bytes, little-endian.
+fn plus_order(number: &mut [u8]) {
+    let last = (-Scalar::ONE).to_bytes();
+    let mut carry = 1;
+    for (byte, other) in number.iter_mut().zip(&last) {
+        carry += u16::from(*byte) + u16::from(*other);
+        *byte = carry.to_le_bytes()[0];
+        carry >>= 8;
     }
 }
 

@@ -25,9 +25,9 @@ const OWNERS: [(&str, &[&str]); 10] = [
     ("arc_malachitebft_core_types::", &["node/engine/src/agree/"]),
     ("arc_malachitebft_core_consensus::", &["node/engine/src/agree/"]),
     ("bincode::", &["specs/src/codec.rs"]),
-    ("ed25519_dalek::", &["specs/src/keys.rs"]),
+    ("ed25519_dalek::", &["specs/src/keys/"]),
     // Adversaries make dealings that the specification has no function for.
-    ("curve25519_dalek::", &["specs/src/pvss/", "testnet/src/sim/adversary/forge.rs"]),
+    ("curve25519_dalek::", &["specs/src/keys/", "specs/src/pvss/", "testnet/src/sim/adversary/forge.rs"]),
     // The entropy crate stands on its own and hashes on its own.
     ("Sha3_256", &["specs/src/hash.rs", "node/entropy/"]),
     (

@@ -77,7 +77,7 @@ impl Agreement {
 fn voters(signers: &Signers) -> Arc<[Voter]> {
     (0..signers.len() as u16)
         .filter_map(|member| {
-            let key = *signers.verifier(member).ok()?;
+            let key = signers.verifier(member).ok()?.clone();
             Some(Voter { member, weight: signers.weight(member), key })
         })
         .collect()

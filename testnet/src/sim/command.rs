@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr};
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use beacon_spec::committee::Committee;
 use beacon_spec::hash::{Digest32, Hasher, tag};
 use clap::Args;
 use serde_json::{Value, json};
@@ -228,6 +229,11 @@ fn replay(seed: u64, json: bool) -> Result<(), Failure> {
 pub fn work_of(members: usize, rounds: u64) -> Result<(f64, f64), Failure> {
     let mut net = Net::new(&Setup { weights: vec![1; members], ..Setup::default() });
     net.record = false;
+    // As they are after the first rounds of an epoch.
+    let prepared = Arc::new(Committee::clone(&net.committee).prepared());
+    for node in &mut net.nodes {
+        node.config.committee = prepared.clone();
+    }
     calibrate();
     net.meter = processor_time;
     net.metered = Some(0);

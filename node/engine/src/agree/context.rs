@@ -248,8 +248,11 @@ impl Members {
         let total: u128 = voters.iter().map(|voter| u128::from(voter.weight)).sum();
         let total = u64::try_from(total).ok().filter(|total| (1..1 << 62).contains(total))?;
         let weighted = voters.iter().filter(|voter| voter.weight > 0);
-        let list =
-            weighted.map(|voter| Member { address: Address::of(voter.member), weight: voter.weight, key: voter.key });
+        let list = weighted.map(|voter| Member {
+            address: Address::of(voter.member),
+            weight: voter.weight,
+            key: voter.key.clone(),
+        });
         sorted.then(|| Members { list: list.collect(), total })
     }
 

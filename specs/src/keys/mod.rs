@@ -1,15 +1,22 @@
 //! Ed25519 keys and signatures: one way to sign, one way to verify. [keys-1]
 //!
 //! What is signed is always the 32-byte tagged hash of the message's preimage. Verification is
-//! `ed25519_dalek::VerifyingKey::verify_strict`, one signature at a time: cofactorless, canonical, no weak keys.
+//! `ed25519_dalek::VerifyingKey::verify_strict`, one signature at a time: cofactorless, canonical, no weak keys. Prepared
+//! keys give its verdicts by another way (`multiples`).
 
+mod multiples;
+
+use alloc::sync::Arc;
 use core::fmt;
 
+use curve25519_dalek::edwards::EdwardsPoint;
+use curve25519_dalek::scalar::Scalar;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
 use crate::hash::Digest32;
 use crate::reject::Reject;
+use multiples::Multiples;
 
 /// A member's or node's long-lived Ed25519 public key; also its libp2p peer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,28 +34,55 @@ pub struct Signature(pub [u8; 64]);
 crate::codec::byte_newtype!(Signature, 64);
 
 /// A public key decompressed once and known to be canonical, torsion-free and not weak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verifier(VerifyingKey);
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    key: VerifyingKey,
+    multiples: Option<Arc<Multiples>>,
+}
+
+impl PartialEq for Verifier {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Verifier {}
 
 impl Verifier {
     /// Judges a public key. [keys-2]
     pub fn new(bytes: &[u8; 32]) -> Result<Self, Reject> {
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| Reject::BadKey)?;
-        if !is_reduced(bytes) || key.is_weak() || !key.to_edwards().is_torsion_free() {
+        if !is_reduced(bytes) || key.is_weak() || !is_torsion_free(&key.to_edwards()) {
             return Err(Reject::BadKey);
         }
-        Ok(Verifier(key))
+        Ok(Verifier { key, multiples: None })
+    }
+
+    /// The same key, which verifies a third faster from here on. It pays for keys that verify hundreds of signatures.
+    #[must_use]
+    pub fn prepared(self) -> Verifier {
+        let multiples = self.multiples.unwrap_or_else(|| Arc::new(Multiples::of(&self.key)));
+        Verifier { multiples: Some(multiples), ..self }
     }
 
     /// Verifies `signature` over `digest`. [keys-3]
     pub fn verify(&self, digest: &Digest32, signature: &Signature) -> Result<(), Reject> {
+        if let Some(multiples) = &self.multiples {
+            return if multiples.verify(&self.key, digest, signature) { Ok(()) } else { Err(Reject::BadSignature) };
+        }
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        self.0.verify_strict(&digest.0, &signature).map_err(|_| Reject::BadSignature)
+        self.key.verify_strict(&digest.0, &signature).map_err(|_| Reject::BadSignature)
     }
 
     pub fn to_bytes(&self) -> [u8; 32] {
-        self.0.to_bytes()
+        self.key.to_bytes()
     }
+}
+
+/// Whether ℓ·A is the identity, ℓ being the order of the base point: computed as (ℓ − 1)·A = −A, since scalars are
+/// below ℓ. The key is public, so the time that this takes may depend on it.
+fn is_torsion_free(point: &EdwardsPoint) -> bool {
+    EdwardsPoint::vartime_double_scalar_mul_basepoint(&-Scalar::ONE, point, &Scalar::ZERO) == -point
 }
 
 /// Whether the y of a compressed point is below the field's p = 2^255 − 19. A point that decodes and is not weak is then
