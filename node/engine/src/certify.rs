@@ -1,6 +1,6 @@
 //! Mixing, header votes, certificates, and the growth of the chain.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use beacon_spec::VERSION;
@@ -31,6 +31,22 @@ pub(crate) struct Chain {
     pub hash: Digest32,
     /// Over the headers of rounds 1 to `round`.
     pub mmr: Mmr,
+    /// Signatures of the newest header that were verified when they came as votes.
+    pub votes: BTreeMap<u16, Signature>,
+    /// Whether a certificate of the newest round has gone out from here by gossip.
+    pub passed_on: bool,
+    /// Rounds since the start, or since the epoch began.
+    under: u64,
+}
+
+/// After so many rounds under a committee its keys are prepared. Each costs about a hundred verifications of its own, and
+/// every round takes several of each key.
+const PREPARE_AFTER: u64 = 32;
+
+impl Chain {
+    pub(crate) fn new(round: u64, hash: Digest32, mmr: Mmr) -> Chain {
+        Chain { round, hash, mmr, votes: BTreeMap::new(), passed_on: false, under: 0 }
+    }
 }
 
 /// Members that gossip the beacon of a round; the others keep quiet unless asked.
@@ -146,23 +162,19 @@ impl Engine {
         }
         let Some((header, hash)) = self.round.header.clone() else { return false };
         let Some(committee) = self.committee_of_window(header.window) else { return false };
-        let Some(window) = self.windows.get(&header.window) else { return false };
-        let votes: Vec<(u16, Signature)> = window
-            .votes
-            .range((header.round, 0)..=(header.round, u16::MAX))
-            .filter(|(_, vote)| vote.header == hash)
-            .map(|((_, member), vote)| (*member, vote.signature))
-            .collect();
+        let votes: Vec<(u16, Signature)> = self.votes_for(header.round, header.window, &hash).into_iter().collect();
         let Some(certificate) = Certificate::assemble(&votes, committee.signers()) else { return false };
         let transcript = self.transcript();
         let beacon = Beacon { header, certificate };
-        if let Some(own) = self.own(&committee) {
-            let turn = (u64::from(own.member) + beacon.header.round) % committee.signers().len() as u64;
-            if turn < PUBLISHERS {
-                self.send(Recipient::Gossip, Message::Beacon(Box::new(beacon.clone())), 0);
-            }
+        let members = committee.signers().len() as u64;
+        let publishes = self
+            .own(&committee)
+            .is_some_and(|own| (u64::from(own.member) + beacon.header.round) % members < PUBLISHERS);
+        if publishes {
+            self.send(Recipient::Gossip, Message::Beacon(Box::new(beacon.clone())), 0);
         }
         self.adopt(beacon, hash, transcript);
+        self.chain.passed_on = publishes;
         true
     }
 
@@ -216,11 +228,15 @@ impl Engine {
         self.committees.contains_key(&self.schedule().epoch_of(self.chain.round + 1))
     }
 
-    /// A beacon from gossip: the next one is adopted, a later one says how far others are. [certify-8]
+    /// A beacon from gossip: the next one is adopted, the newest one passed on, and a later one says how far others
+    /// are. [certify-8]
     pub(crate) fn on_beacon(&mut self, from: IdentityKey, beacon: Beacon) {
         let round = beacon.header.round;
-        if round <= self.chain.round {
+        if round < self.chain.round {
             return;
+        }
+        if round == self.chain.round {
+            return self.pass_on(from, &beacon);
         }
         if round > self.chain.round + 1 || !self.can_judge_next() {
             return self.heard_of(from, round);
@@ -230,9 +246,35 @@ impl Engine {
                 self.out.relay = true;
                 let transcript = self.round.header.is_some().then(|| self.transcript()).flatten();
                 self.adopt(beacon, hash, transcript);
+                self.chain.passed_on = true;
             }
             Err(reason) => self.blame(from, reason),
         }
+    }
+
+    /// The newest round from gossip, which is here already: the first of its certificates goes on to peers that certify
+    /// nothing themselves. What came as votes before is not verified again. [certify-8]
+    fn pass_on(&mut self, from: IdentityKey, beacon: &Beacon) {
+        let hash = beacon.header.hash();
+        if self.chain.passed_on || hash != self.chain.hash {
+            return;
+        }
+        let Some(committee) = self.committee(beacon.header.epoch) else { return };
+        let known = |member, signature: &Signature| self.chain.votes.get(&member) == Some(signature);
+        match beacon.certificate.verify_knowing(&hash, committee.signers(), known) {
+            Ok(()) => {
+                self.out.relay = true;
+                self.chain.passed_on = true;
+            }
+            Err(reason) => self.blame(from, reason),
+        }
+    }
+
+    /// The votes held for this header, each verified when it came.
+    fn votes_for(&self, round: u64, window: u64, hash: &Digest32) -> BTreeMap<u16, Signature> {
+        let Some(window) = self.windows.get(&window) else { return BTreeMap::new() };
+        let votes = window.votes.range((round, 0)..=(round, u16::MAX)).filter(|(_, vote)| vote.header == *hash);
+        votes.map(|((_, member), vote)| (*member, vote.signature)).collect()
     }
 
     /// Appends a certified beacon to the chain. An own header that differs stops the node. [certify-9]
@@ -247,6 +289,8 @@ impl Engine {
         let nodes = self.chain.mmr.append(round, hash);
         self.chain.round = round;
         self.chain.hash = hash;
+        self.chain.votes = self.votes_for(round, beacon.header.window, &hash);
+        self.chain.passed_on = false;
         let record = Record::Round { beacon: Box::new(beacon.clone()), nodes, mmr: self.chain.mmr.clone() };
         self.persist(record, false);
         match &transcript {
@@ -260,11 +304,25 @@ impl Engine {
             self.round.slow.clear(); // the next epoch numbers its members anew
         }
         self.sync.head_since = self.now;
+        self.prepare_keys(beacon.header.epoch, round);
         self.note_hand_over(round, beacon.header.next_committee);
         self.plan_erasure(round);
         self.drop_past_windows();
         self.drop_past_registries();
         self.out.effects.push(Effect::Publish { beacon: Arc::new(beacon), transcript: transcript.map(Arc::new) });
+    }
+
+    /// Prepares the keys of a committee that stays in force for a while.
+    fn prepare_keys(&mut self, epoch: u64, round: u64) {
+        self.chain.under += 1;
+        if self.chain.under == PREPARE_AFTER
+            && let Some(committee) = self.committees.get_mut(&epoch)
+        {
+            *committee = Arc::new(Committee::clone(committee).prepared());
+        }
+        if self.schedule().is_last_round_of_epoch(round) {
+            self.chain.under = 0;
+        }
     }
 
     /// Forgets windows that are certified whole. The last of them stays on disk for peers that are behind.

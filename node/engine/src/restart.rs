@@ -29,8 +29,8 @@ impl Engine {
     /// Decisions and log entries are taken as this node wrote them; commitments are verified again. [restart-1]
     pub fn recover(config: Config, recovered: Recovered, now: Millis) -> (Engine, Step) {
         let chain = match &recovered.tip {
-            Some((beacon, mmr)) => Chain { round: beacon.header.round, hash: beacon.header.hash(), mmr: mmr.clone() },
-            None => Chain { round: 0, hash: config.chain, mmr: Mmr::new() },
+            Some((beacon, mmr)) => Chain::new(beacon.header.round, beacon.header.hash(), mmr.clone()),
+            None => Chain::new(0, config.chain, Mmr::new()),
         };
         let agree = Agree::new(AgreeConfig { chain: config.chain, timeouts: Timeouts::default() });
         let mut engine = Engine {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use beacon_engine::event::Message;
-use beacon_spec::chain::Revealed;
+use beacon_engine::event::{Input, Message};
+use beacon_spec::chain::{Beacon, Revealed};
 use beacon_spec::consensus::ConsensusMessage;
 use beacon_spec::hash::Digest32;
-use beacon_testnet::sim::{GENESIS_TIME, Net, Setup};
+use beacon_testnet::sim::{GENESIS_TIME, Net, Sent, Setup};
 
 fn run(setup: &Setup, rounds: u64, prepare: impl FnOnce(&mut Net)) -> Net {
     let mut net = Net::new(setup);
@@ -118,6 +118,40 @@ fn an_observer_follows_and_holds_transcripts() {
     for round in 1..=12 {
         assert!(net.nodes[observer].transcript(round).is_some(), "transcript of round {round}");
     }
+}
+
+/// Every member mostly certifies a round itself. The certificate that comes by gossip afterwards goes on once all the
+/// same, to those who certify nothing.
+#[test]
+fn certify_8_the_newest_round_is_passed_on_once() {
+    let mut net = Net::new(&Setup::default());
+    net.start_all();
+    // Of the four, members 2 and 3 publish round 6 themselves, and members 0 and 1 hear of it a hop later.
+    while net.nodes[0].head() < 6 {
+        assert!(net.advance());
+    }
+    let other = net.nodes[2].config.identity;
+    let before = net.nodes[0].beacon(5).clone();
+    let published = |sent: &Sent| match &sent.message {
+        Message::Beacon(beacon) if beacon.header.round == 6 => Some(Beacon::clone(beacon)),
+        _ => None,
+    };
+    let beacon = net.sent.iter().rev().find_map(published).expect("members 2 and 3 have certified it too");
+    let gossip = |net: &mut Net, beacon: &Beacon| {
+        let message = Message::Beacon(Box::new(beacon.clone()));
+        (net.feed(0, Input::Message { from: other, message }), net.faults.len())
+    };
+    let mut forged = beacon.clone();
+    forged.certificate.signatures[1].0[40] ^= 1;
+    assert_eq!(gossip(&mut net, &before), (false, 0), "the round before is over");
+    assert_eq!(gossip(&mut net, &forged), (false, 1), "a certificate that does not hold is blamed on who brings it");
+    assert_eq!(gossip(&mut net, &beacon), (true, 1));
+    assert_eq!(gossip(&mut net, &beacon), (false, 1), "once is enough");
+    // After a restart nothing is left of the votes, and each signature is verified.
+    net.crash(0);
+    net.start(0);
+    assert_eq!(gossip(&mut net, &forged), (false, 2));
+    assert_eq!(gossip(&mut net, &beacon), (true, 2));
 }
 
 #[test]
