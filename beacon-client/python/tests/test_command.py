@@ -17,6 +17,11 @@ from .fabricate import Chain, chain_file
 from .server import Status, TestServer, twisted
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
 class Commands(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -122,14 +127,28 @@ class Commands(unittest.TestCase):
             self.assertEqual(code, 0)
             self.assertIn("usage", out)
 
-    def test_a_draw(self):
-        listed, header = DrawList.parse(b"Ada\nBengt\nDora\n"), self.chain.beacons[-1].header
-        commitment = Commitment.make(self.chain.chain, 9, header.due, "pick 2", listed)
-        results = Rules.parse("pick 2").draw(listed, Stream(header.output, commitment.draw_hash))
-        outcome = {
+    def outcome(self, names, rules):
+        """The outcome of a draw in JSON, its list and its commitment."""
+        listed, header = DrawList.parse(names), self.chain.beacons[-1].header
+        commitment = Commitment.make(self.chain.chain, 9, header.due, rules, listed)
+        results = Rules.parse(rules).draw(listed, Stream(header.output, commitment.draw_hash))
+        return {
             "commitment": commitment.to_json(), "list": listed.to_text(), "output": header.output.hex(),
             "results": results, "proof": chain_file(self.chain, first=9).hex(),
         }  # fmt: skip
+
+    def test_names_do_nothing_to_a_terminal(self):
+        result = self.folder / "draw.result.json"
+        result.write_text(json.dumps(self.outcome("\x1b[2J\u202eAda\n".encode(), "shuffle")))
+        given = ("draw", "check", str(result), "--chain", self.chain.chain.hex())
+        self.assertEqual(self.run_(*given), (0, "\x1b[2J\u202eAda\n", ""), "a pipe has the bytes of the list")
+        with mock.patch("io.StringIO", Terminal):
+            self.assertEqual(self.run_(*given), (0, "[U+001B][2J[U+202E]Ada\n", ""))
+        self.assertEqual(self.run_("draw", "check", "\x1b]0;x\x07", *given[3:])[2][:25], "beacon: [U+001B]]0;x[U+00")
+
+    def test_a_draw(self):
+        outcome = self.outcome(b"Ada\nBengt\nDora\n", "pick 2")
+        results = outcome["results"]
         result, published = self.folder / "draw.result.json", self.folder / "draw.json"
         result.write_text(json.dumps(outcome))
         published.write_text(json.dumps(outcome["commitment"]))

@@ -280,7 +280,8 @@ def _check_draw(given: argparse.Namespace) -> None:
     if given.json:
         print(json.dumps({"commitment": outcome.commitment.to_json(), "results": outcome.results}))
     else:
-        print("\n".join(outcome.results))
+        terminal = sys.stdout.isatty()
+        print("\n".join(map(_visible, outcome.results) if terminal else outcome.results))
 
 
 def _read(path: str) -> bytes:
@@ -293,8 +294,21 @@ def _read(path: str) -> bytes:
 # What is printed.
 
 
+#: What does something to the text around it instead of being seen: control characters but line ends and tabs, what
+#: turns lines around, and what hides. Joiners are letters of some scripts.
+_HIDDEN = re.compile(
+    "[\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb"
+    "\\U000e0000-\\U000e007f]"
+)
+
+
+def _visible(text: str) -> str:
+    """Text that others chose, made safe for a terminal: `[U+202E]` stands for what would not be seen as it is."""
+    return _HIDDEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+
+
 def _say(text: str) -> None:
-    print(f"beacon: {text}", file=sys.stderr)
+    print(f"beacon: {_visible(text)}", file=sys.stderr)
 
 
 def _tell_bans(client: Client) -> None:
@@ -308,7 +322,7 @@ def _report(given: argparse.Namespace, rows: dict[str, object]) -> None:
         return
     width = max(map(len, rows))
     for name, value in rows.items():
-        print(f"{name:{width}}  {value}")
+        print(f"{name:{width}}  {_visible(str(value))}")
 
 
 def _show(given: argparse.Namespace, client: Client, verified: Verified, behind: int) -> None:
@@ -339,7 +353,7 @@ def _show(given: argparse.Namespace, client: Client, verified: Verified, behind:
 
 def _failure(error: BeaconError, as_json: bool) -> str:
     if not as_json:
-        return f"beacon: {error}"
+        return f"beacon: {_visible(str(error))}"
     parts: dict[str, object] = {"error": str(error), "code": error.code}
     if isinstance(error, Refused):
         parts["refusal"] = error.to_json()

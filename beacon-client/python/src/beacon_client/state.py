@@ -6,18 +6,25 @@ directory: `$BEACON_HOME`, else `$XDG_STATE_HOME/beacon`, else `~/.local/state/b
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
 
 from .chain import Beacon
 from .codec import decode, framed, read_hex, read_number, tagged
 from .committee import MAX_SIGNERS_BYTES, SignerList, Signers
 from .errors import Conflict, FileError, Refused
 from .jsons import read_json, read_text
-from .trust import Trust
+from .trust import Trust, Verified
 
 _FORMAT = "beacon-client-state/1"
 _TAG = "beacon-client/1/python-state"
@@ -76,11 +83,15 @@ class StateDir:
         the same round that differs is a conflict."""
         if trust.head is None:
             return
+        with self._locked():
+            self._save(trust, trust.head, now, server)
+
+    def _save(self, trust: Trust, head: Verified, now: int, server: str) -> None:
         before = self.load(trust.chain)
         stored = Stored(trust, now, () if before is None else before.servers)
         if before is not None and before.trust.head is not None and trust.round <= before.trust.round:
-            if trust.round == before.trust.round and trust.head.hash != before.trust.head.hash:
-                raise Conflict(before.trust.head.header, trust.head.header, server)
+            if trust.round == before.trust.round and head.hash != before.trust.head.hash:
+                raise Conflict(before.trust.head.header, head.header, server)
             if server in before.servers:
                 return
             stored = before
@@ -103,6 +114,23 @@ class StateDir:
             if stored is not None and server in stored.servers:
                 chains.append(chain)
         return chains
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Of two processes one reads what the other has written; where the system has no locks, the later one wins."""
+        if fcntl is None:
+            yield
+            return
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            directory = os.open(self._path, os.O_RDONLY)
+        except OSError as error:
+            raise FileError(self._path, error.strerror or error) from error
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(directory)
 
     def _replace(self, stored: Stored) -> None:
         """Writes beside, syncs, renames, syncs the directory: a power cut leaves the old file or the new one."""
