@@ -2,6 +2,7 @@
 
 mod client;
 mod engine;
+mod join;
 mod networks;
 mod subscribe;
 
@@ -23,6 +24,9 @@ pub struct Arguments {
     /// How often `subscribe` tries
     #[arg(long, value_name = "N", default_value = "100")]
     tries: usize,
+    /// How many peers a subscriber of `subscribe` has
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=3))]
+    peers: u8,
     /// Print one JSON object a figure
     #[arg(long)]
     json: bool,
@@ -38,6 +42,12 @@ enum Name {
     VerifyFile,
     /// Verifying one beacon of 16 members from its bytes
     VerifyBeacon,
+    /// One round among 10^7, proven by its place in the Merkle mountain range
+    VerifyPast,
+    /// Joining at round 10^6 through ten changes of the committee: what is fetched, and the processor
+    Join,
+    /// `beacon latest` on the loopback, as a process that was never there before
+    Latest,
     /// Memory and processor of a member at period 3 s
     Member,
     /// From `up` to the first certified round
@@ -118,6 +128,9 @@ async fn measure(name: Name, arguments: &Arguments) -> Result<Vec<Figure>, Failu
         Name::Engine => engine::work(),
         Name::VerifyFile => client::verify_file(&Binaries::beside()?).await,
         Name::VerifyBeacon => client::verify_beacon(),
-        Name::Subscribe => subscribe::first_round(arguments.tries).await,
+        Name::VerifyPast => client::verify_past(),
+        Name::Join => join::far().await,
+        Name::Latest => join::cold(&Binaries::beside()?).await,
+        Name::Subscribe => subscribe::first_round(arguments.tries, usize::from(arguments.peers)).await,
     }
 }

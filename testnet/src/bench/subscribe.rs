@@ -23,9 +23,6 @@ use crate::plan::Plan;
 use crate::watch::{View, Watchers};
 
 const PERIOD: u64 = 1000;
-/// Peers of one subscriber. Some members publish a round and the others pass on only what they did not know, so one
-/// peer alone does not bring every round.
-const PEERS: usize = 3;
 /// Subscribers at one time.
 const TOGETHER: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,12 +50,12 @@ struct Try {
     arrivals: BTreeMap<Arrival, usize>,
 }
 
-pub(super) async fn first_round(tries: usize) -> Result<Vec<Figure>, Failure> {
+pub(super) async fn first_round(tries: usize, peers: usize) -> Result<Vec<Figure>, Failure> {
     let plan = Plan::new(Some(4), None, PERIOD, 1, 7700)?.on_free_ports()?;
     let home = Home::claim(&scratch("subscribe")?)?;
     let mut network = Network::make(plan, home, Binaries::beside()?).await?;
     network.start()?;
-    let seen = subscribe_all(&network, tries).await;
+    let seen = subscribe_all(&network, tries, peers).await;
     let stopped = network.stop_all().await;
     let seen = seen?;
     stopped?;
@@ -79,24 +76,24 @@ pub(super) async fn first_round(tries: usize) -> Result<Vec<Figure>, Failure> {
     ])
 }
 
-async fn subscribe_all(network: &Network, tries: usize) -> Result<Vec<Try>, Failure> {
+async fn subscribe_all(network: &Network, tries: usize, peers: usize) -> Result<Vec<Try>, Failure> {
     let chain = Digest32::from_hex(&network.chain).map_err(|reason| unusable(&reason))?;
     let mut watchers = Watchers::start(network.nodes.iter().map(|node| node.endpoints.url()))?;
     let mut view = View::new(network.nodes.len(), PERIOD);
     while view.common() < 2 {
         view.note(timeout(PATIENCE, watchers.next()).await.map_err(|reason| unusable(&reason))?);
     }
-    let each = stream::iter(0..tries).map(|number| subscribe(network, chain, number));
+    let each = stream::iter(0..tries).map(|number| subscribe(network, chain, peers, number));
     each.buffer_unordered(TOGETHER).try_collect().await
 }
 
 /// A subscriber without any state, until a round comes by gossip.
-async fn subscribe(network: &Network, chain: Digest32, number: usize) -> Result<Try, Failure> {
+async fn subscribe(network: &Network, chain: Digest32, peers: usize, number: usize) -> Result<Try, Failure> {
     let began = Instant::now();
     let mut arrivals = BTreeMap::new();
     let until_gossip = async {
         let mut subscription =
-            client(network, chain, number)?.subscribe(None).await.map_err(|reason| unusable(&reason))?;
+            client(network, chain, peers, number)?.subscribe(None).await.map_err(|reason| unusable(&reason))?;
         while let Some(event) = subscription.event().await {
             if let Event::Beacon(_, arrival) = event.map_err(|reason| unusable(&reason))? {
                 *arrivals.entry(arrival).or_default() += 1;
@@ -115,15 +112,15 @@ async fn subscribe(network: &Network, chain: Digest32, number: usize) -> Result<
 }
 
 /// A client of so many peers, over QUIC and TCP in turn; the node after them is asked for what is missing.
-fn client(network: &Network, chain: Digest32, number: usize) -> Result<Client, Failure> {
+fn client(network: &Network, chain: Digest32, peers: usize, number: usize) -> Result<Client, Failure> {
     let node = |place: usize| &network.nodes[(number + place) % network.nodes.len()].endpoints;
     let mut builder = Client::builder().chain(chain);
-    for place in 0..PEERS {
-        let address = &node(place).multiaddrs()[(number + place) % 2];
+    for place in 0..peers {
+        let address = &node(place).multiaddrs()[(number / 4 + place) % 2];
         let peer = GossipSource::new(address, &chain, PATIENCE).map_err(|reason| unusable(&reason))?;
         builder = builder.source(Arc::new(peer));
     }
-    let server = HttpSource::new(&node(PEERS).url(), PATIENCE).map_err(|reason| unusable(&reason))?;
+    let server = HttpSource::new(&node(peers).url(), PATIENCE).map_err(|reason| unusable(&reason))?;
     builder.source(Arc::new(Asked(server))).build().map_err(|reason| unusable(&reason))
 }
 
