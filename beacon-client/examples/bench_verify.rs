@@ -62,14 +62,14 @@ fn newest_beacon() -> Result<(), Box<dyn Error>> {
     let trust = Trust::new(&encode(&chain.genesis), chain.chain)?;
     let bytes = encode(&chain.beacons[2]);
     let signers = chain.beacons[2].certificate.signatures.len();
-    let time = mean(2000, || match trust.head_candidate(trust.read_beacon(&bytes, None)?)? {
-        Candidate::Extends(_) => Ok(()),
-        _ => Err("a first head extends nothing".into()),
-    })?;
-    show(
-        &format!("verify one beacon of 16 members, {signers} signatures, {} bytes", bytes.len()),
-        format!("{time:.1?}"),
-    );
+    for (trust, keys) in [(trust.clone(), "as loaded"), (trust.prepared(), "prepared")] {
+        let time = mean(2000, || match trust.head_candidate(trust.read_beacon(&bytes, None)?)? {
+            Candidate::Extends(_) => Ok(()),
+            _ => Err("a first head extends nothing".into()),
+        })?;
+        let what = format!("verify one beacon of 16 members, {signers} signatures, {} bytes, keys {keys}", bytes.len());
+        show(&what, format!("{time:.1?}"));
+    }
     Ok(())
 }
 
@@ -98,6 +98,12 @@ fn keys() -> Result<(), Box<dyn Error>> {
         Ok(())
     })?;
     show("judge a signer list of 16 members", format!("{time:.1?}"));
+    let signers = beacon_spec::committee::Signers::new(chain.committees[0].clone())?;
+    let time = mean(5, || {
+        std::hint::black_box(signers.clone().prepared());
+        Ok(())
+    })?;
+    show("prepare the keys of 16 members", format!("{time:.1?}"));
     Ok(())
 }
 

@@ -27,6 +27,7 @@ pub mod follow;
 pub mod refusal;
 pub mod source;
 pub mod state;
+pub mod text;
 pub mod time;
 pub mod trust;
 

@@ -12,6 +12,7 @@ use beacon_spec::codec::{Limits, decode, encode};
 use beacon_spec::committee::SignerList;
 use beacon_spec::genesis::LightGenesis;
 use beacon_spec::hash::{Digest32, Hasher};
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -45,6 +46,15 @@ pub struct Stored {
     pub servers: Vec<String>,
 }
 
+/// What became of a head that was to be stored.
+#[derive(Clone, Debug)]
+pub enum Saved {
+    /// It is there, or one that it was compared with before and that is newer.
+    Done,
+    /// The head that another process stored meanwhile is there.
+    Other(Box<Beacon>),
+}
+
 /// The directory of stored states.
 #[derive(Clone, Debug)]
 pub struct StateDir(PathBuf);
@@ -76,12 +86,19 @@ impl StateDir {
         Ok(Some(Stored { trust, accepted: record.accepted, servers: record.servers }))
     }
 
-    /// Stores a head with the server it came from. A newer head stored meanwhile by another process stays.
-    pub fn save(&self, trust: &Trust, now: u64, server: &str) -> Result<(), Error> {
+    /// Stores a head with the server it came from, in place of the head whose hash is `known` or of an older look of
+    /// itself; no head is moved back. What another process stored meanwhile is left as it is and given back: whether it
+    /// is of the same chain of headers is for the caller to find out.
+    pub fn save(&self, trust: &Trust, known: Option<&Digest32>, now: u64, server: &str) -> Result<Saved, Error> {
         let Some(head) = trust.head() else {
-            return Ok(());
+            return Ok(Saved::Done);
         };
         let path = self.path(trust.chain());
+        let failed = |error: io::Error| Error::file(&path, &error);
+        // Of two processes one reads what the other has written.
+        fs::create_dir_all(&self.0).map_err(failed)?;
+        let directory = File::open(&self.0).map_err(failed)?;
+        flock(&directory, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
         let mut record = Record {
             genesis: trust.genesis().clone(),
             signers: trust.signers().list().clone(),
@@ -90,16 +107,21 @@ impl StateDir {
             servers: Vec::new(),
         };
         if let Some(before) = read(&path)? {
+            let stored = before.head.header.hash();
+            if stored != head.hash() && Some(&stored) != known {
+                return Ok(Saved::Other(Box::new(before.head)));
+            }
             let older = head.round() <= before.head.header.round;
             if older && before.servers.iter().any(|known| known == server) {
-                return Ok(());
+                return Ok(Saved::Done);
             }
             record = if older { before } else { Record { servers: before.servers, ..record } };
         }
         record.servers.retain(|known| known != server);
         record.servers.insert(0, server.to_owned());
         record.servers.truncate(MAX_SERVERS);
-        self.replace(&path, &record).map_err(|error| Error::file(&path, &error))
+        self.replace(&path, &directory, &record).map_err(failed)?;
+        Ok(Saved::Done)
     }
 
     /// The chains under which a server is known.
@@ -126,8 +148,7 @@ impl StateDir {
     }
 
     /// Writes beside, syncs, renames, syncs the directory: a power cut leaves the old file or the new one.
-    fn replace(&self, path: &Path, record: &Record) -> io::Result<()> {
-        fs::create_dir_all(&self.0)?;
+    fn replace(&self, path: &Path, directory: &File, record: &Record) -> io::Result<()> {
         let body = encode(record);
         let sum = Hasher::new(TAG).framed(&body).finish();
         let beside = path.with_extension(format!("new.{}", std::process::id()));
@@ -137,7 +158,7 @@ impl StateDir {
         file.write_all(&body)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
-        File::open(&self.0)?.sync_all()
+        directory.sync_all()
     }
 }
 

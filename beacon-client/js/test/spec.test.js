@@ -291,3 +291,21 @@ test("codec_3 a beacon in JSON reads back, and contradictions are refused", () =
   assert.throws(() => beaconFromJson("[1"), { code: "bad-json" });
   assert.throws(() => beaconFromJson("null"), { code: "bad-json" });
 });
+
+test("certify_4 every flipped bit and every truncation of a beacon of the vectors is refused", async () => {
+  const { cases, shared } = load("chain");
+  const { in: given } = cases.find(({ kind, out }) => kind === "beacon" && out.verdict === "ok");
+  const i = new Inputs(given, shared);
+  const [good, hash, schedule, signers] = [i.hex("beacon"), i.hex("chain"), i.schedule, signersOf(i)];
+  const judge = async (bytes) =>
+    chain.checkBeacon(decode(bytes, chain.BEACON_LIMIT, chain.readBeacon), hash, schedule, signers);
+  await judge(good);
+  for (let bit = 0; bit < good.length * 8; bit++) {
+    const changed = good.slice();
+    changed[bit >> 3] ^= 1 << (bit & 7);
+    await assert.rejects(judge(changed), Refusal, `bit ${bit}`);
+  }
+  for (let length = 0; length < good.length; length++) {
+    await assert.rejects(judge(good.subarray(0, length)), Refusal, `${length} bytes`);
+  }
+});

@@ -14,6 +14,7 @@ use crate::source::file::FileSource;
 #[cfg(feature = "gossip")]
 use crate::source::gossip::GossipSource;
 use crate::source::http::HttpSource;
+use crate::source::tls::Authorities;
 use crate::state::StateDir;
 
 /// Gives the time in Unix milliseconds.
@@ -35,6 +36,7 @@ pub struct Builder {
     #[cfg(feature = "gossip")]
     peers: Vec<String>,
     sources: Vec<Arc<dyn Source>>,
+    authorities: Option<Authorities>,
     timeout: Duration,
     trusting_period: Duration,
     checkpoint: Option<(u64, Digest32)>,
@@ -50,6 +52,7 @@ impl Default for Builder {
             #[cfg(feature = "gossip")]
             peers: Vec::new(),
             sources: Vec::new(),
+            authorities: None,
             timeout: DEFAULT_TIMEOUT,
             trusting_period: DEFAULT_TRUSTING_PERIOD,
             checkpoint: None,
@@ -84,6 +87,13 @@ impl Builder {
     #[must_use]
     pub fn source(mut self, source: Arc<dyn Source>) -> Self {
         self.sources.push(source);
+        self
+    }
+
+    /// Accepts certificates of these authorities from `https://` servers, instead of those that are built in.
+    #[must_use]
+    pub fn authorities(mut self, authorities: Authorities) -> Self {
+        self.authorities = Some(authorities);
         self
     }
 
@@ -143,7 +153,13 @@ impl Builder {
         for url in &self.servers {
             sources.push(match url.strip_prefix("file:") {
                 Some(path) => Arc::new(FileSource::open(Path::new(path)).map_err(Error::Usage)?) as Arc<dyn Source>,
-                None => Arc::new(HttpSource::new(url, self.timeout).map_err(Error::Usage)?),
+                None => {
+                    let source = HttpSource::new(url, self.timeout).map_err(Error::Usage)?;
+                    match &self.authorities {
+                        Some(authorities) => Arc::new(source.trusting(authorities.clone())),
+                        None => Arc::new(source),
+                    }
+                }
             });
         }
         if sources.is_empty() {
@@ -156,6 +172,7 @@ impl Builder {
             trust: Mutex::new(None),
             kept: StdMutex::new(None),
             state: self.state,
+            stored: StdMutex::new(None),
             checkpoint: self.checkpoint,
             trusting_period: self.trusting_period,
             stagger: (self.timeout / 4).min(LONGEST_STAGGER),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beacon_spec::chain::{BEACON_LIMITS, Beacon, TRANSCRIPT_LIMITS, Transcript};
+use beacon_spec::chain::{BEACON_LIMITS, Beacon, Header, TRANSCRIPT_LIMITS, Transcript};
 use beacon_spec::codec::decode;
 use beacon_spec::committee::{Committee, MEMBER_LIST_LIMITS, Signers};
 use beacon_spec::hash::Digest32;
@@ -12,7 +12,8 @@ use crate::error::Error;
 use crate::refusal::Refusal;
 use crate::source::{Fault, Request};
 use crate::trust::{
-    Candidate, GENESIS_LIMITS, PROOF_LIMITS, SIGNERS_LIMITS, Trust, Verified, read_members, read_signers,
+    Candidate, Conflict, GENESIS_LIMITS, PROOF_LIMITS, SIGNERS_LIMITS, Trust, Verified, read_members, read_signers,
+    verify_proof,
 };
 
 /// A server this close behind the trusted head is merely slower than another; the head itself is the answer.
@@ -57,10 +58,10 @@ impl Client {
             };
         }
         let beyond = round > head.round();
-        let (under, below, above) = if beyond { (trust, head, &point) } else { (&checked, &point, head) };
+        let (below, above) = if beyond { (head, &point) } else { (&point, head) };
         let proof = Request::Proof { round: below.round(), head: above.round() };
         let proof = self.ask(server, proof, &PROOF_LIMITS).await?;
-        under.prove_extension(above.clone(), &proof)?;
+        verify_proof(above.header(), below.round(), &below.hash(), &proof)?;
         Ok((if beyond { checked } else { trust.clone() }, point))
     }
 
@@ -117,41 +118,56 @@ impl Client {
         let head = match next.head_candidate(beacon)? {
             Candidate::Same => return Ok(trust.head().cloned().ok_or(Fault::Behind { theirs, ours })?),
             Candidate::Extends(verified) => verified,
-            Candidate::NeedsProof(verified) => self.prove_extension(server, &next, verified).await?,
+            Candidate::NeedsProof(verified) => {
+                let mut above = next.clone();
+                above.set_head(verified.clone());
+                if let Some(head) = next.head() {
+                    self.show_under(server, &above, head.header(), &head.hash()).await?;
+                }
+                verified
+            }
             Candidate::Conflicts(verified) => return Err(conflict(trust, &verified, server).into()),
             Candidate::Older(_) => return Err(Fault::Behind { theirs, ours }.into()),
         };
         next.set_head(head.clone());
-        self.keep(&next, server)?;
+        self.keep(&next, server).await?;
         *trust = next;
         Ok(head)
     }
 
-    /// Fetches the proof that a newer head extends the present one. A server that cannot show it is asked which
-    /// header it has instead: if it can prove that one, the chain is in conflict.
-    async fn prove_extension(&self, server: &Server, trust: &Trust, newer: Verified) -> Result<Verified, Miss> {
-        let request = Request::Proof { round: trust.round(), head: newer.round() };
-        let proof = self.ask(server, request, &PROOF_LIMITS).await?;
-        let refusal = match trust.prove_extension(newer.clone(), &proof) {
-            Ok(verified) => return Ok(verified),
-            Err(refusal) => refusal,
+    /// Fetches the proof that a trusted header is under the head of `above`. A server that cannot show it is asked
+    /// which header of that round it has instead: if it can prove that one, the chain is in conflict.
+    async fn show_under(&self, server: &Server, above: &Trust, header: &Header, hash: &Digest32) -> Result<(), Miss> {
+        let round = header.round;
+        let proof = self.ask(server, Request::Proof { round, head: above.round() }, &PROOF_LIMITS).await?;
+        let shown = above.head().map(|head| verify_proof(head.header(), round, hash, &proof));
+        let Some(Err(refusal)) = shown else {
+            return Ok(());
         };
-        let bytes = self.ask(server, Request::Round(trust.round()), &BEACON_LIMITS).await?;
-        let theirs = trust.read_beacon(&bytes, Some(trust.round()))?;
-        let mut under = trust.clone();
-        under.set_head(newer);
-        match under.proven(theirs, &proof) {
-            Ok(proven) if Some(*proven.hash()) != trust.head().map(Verified::hash) => {
-                let trusted = trust.head().map(|head| head.header().clone()).unwrap_or_else(|| proven.header().clone());
-                let conflict = crate::trust::Conflict {
-                    trusted,
-                    offered: proven.header().clone(),
-                    from: Some(server.name().to_owned()),
-                };
-                Err(Miss::Final(conflict.into()))
+        let bytes = self.ask(server, Request::Round(round), &BEACON_LIMITS).await?;
+        let theirs = above.read_beacon(&bytes, Some(round))?;
+        match above.proven(theirs, &proof) {
+            Ok(proven) if proven.hash() != hash => {
+                let (trusted, offered) = (header.clone(), proven.header().clone());
+                Err(Miss::Final(Conflict { trusted, offered, from: Some(server.name().to_owned()) }.into()))
             }
             _ => Err(refusal.into()),
         }
+    }
+
+    /// Holds the head against another that this machine trusts, stored by another process: one must be under the other.
+    pub(super) async fn compare_stored(&self, server: &Server, trust: &Trust, stored: &Beacon) -> Result<(), Miss> {
+        let (theirs, ours) = (stored.header.round, trust.round());
+        if theirs < ours {
+            return self.show_under(server, trust, &stored.header, &stored.header.hash()).await;
+        }
+        let Some(head) = trust.head().filter(|head| theirs > head.round()) else {
+            let offered = trust.head().map_or(&stored.header, Verified::header).clone();
+            let from = Some(server.name().to_owned());
+            return Err(Miss::Final(Conflict { trusted: stored.header.clone(), offered, from }.into()));
+        };
+        let proof = self.ask(server, Request::Proof { round: ours, head: theirs }, &PROOF_LIMITS).await?;
+        Ok(verify_proof(&stored.header, ours, &head.hash(), &proof)?)
     }
 
     /// Hands over from committee to committee up to `epoch`: two small answers for each.

@@ -23,7 +23,7 @@ pub use scan::{Scan, ScanOptions};
 use crate::error::Error;
 use crate::refusal::{Reason, Refusal};
 use crate::source::{Fault, Request, Source};
-use crate::state::StateDir;
+use crate::state::{Saved, StateDir};
 use crate::trust::walk::Walk;
 use crate::trust::{Conflict, Trust, Verified};
 
@@ -58,6 +58,8 @@ pub(crate) struct Inner {
     /// When a subscription last stored the head.
     kept: StdMutex<Option<Instant>>,
     state: Option<StateDir>,
+    /// The hash of the head that is on disk as far as this client knows.
+    stored: StdMutex<Option<Digest32>>,
     checkpoint: Option<(u64, Digest32)>,
     trusting_period: Duration,
     /// How long a server is waited for before the next is asked besides.
@@ -183,7 +185,10 @@ impl Client {
             None => None,
         };
         let (trust, since) = match stored {
-            Some(stored) => (stored.trust, stored.accepted),
+            Some(stored) => {
+                self.note_stored(stored.trust.head().map(Verified::hash));
+                (stored.trust, stored.accepted)
+            }
             None => {
                 let trust = self.any(|server| self.fetch_genesis(server)).await?;
                 let since = trust.schedule().genesis_time;
@@ -265,32 +270,55 @@ impl Client {
         server.source.fetch(request, limits.max_bytes).await
     }
 
-    /// Moves the trusted head along a walk, see [`Trust::follow`]. If the walk passes another header than the one
-    /// trusted at the same round, that is a conflict.
-    pub(crate) async fn follow_walk(&self, walk: &Walk, last: &Verified, server: &Server) -> Result<(), Error> {
+    /// Moves the trusted head along a walk that has just taken `beacons`, see [`Trust::follow`]. The head may have moved
+    /// by other means since the walk began: if the walk passes another header of its round, that is a conflict.
+    pub(crate) async fn follow_walk(&self, walk: &Walk, beacons: &[Verified], server: &Server) -> Result<(), Miss> {
         let mut guard = self.inner.trust.lock().await;
-        let Some(trust) = guard.as_mut() else {
+        let (Some(trust), Some(last)) = (guard.as_mut(), beacons.last()) else {
             return Ok(());
         };
-        if trust.head().is_some_and(|head| head.round() == last.round() && head.hash() != last.hash()) {
-            return Err(conflict(trust, last, server));
+        let passed = trust.head().and_then(|head| beacons.iter().find(|beacon| beacon.round() == head.round()));
+        if let Some(passed) = passed.filter(|passed| Some(passed.hash()) != trust.head().map(Verified::hash)) {
+            return Err(conflict(trust, passed, server).into());
         }
         trust.follow(walk, last);
         // Each round in turn would keep the disk busy; what is lost in a crash is a second of progress.
-        let mut kept = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.is_some_and(|kept| kept.elapsed() < KEEP_EVERY) {
-            return Ok(());
-        }
-        *kept = Some(Instant::now());
-        self.keep(trust, server)
+        let due = {
+            let mut kept = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = kept.is_none_or(|kept| kept.elapsed() >= KEEP_EVERY);
+            if due {
+                *kept = Some(Instant::now());
+            }
+            due
+        };
+        if due { self.keep(trust, server).await } else { Ok(()) }
     }
 
-    /// Stores the head after it moved.
-    fn keep(&self, trust: &Trust, server: &Server) -> Result<(), Error> {
-        match &self.inner.state {
-            Some(state) => state.save(trust, self.now(), server.name()),
-            None => Ok(()),
+    /// Stores the head after it moved. What another process stored meanwhile must be of the same chain of headers.
+    async fn keep(&self, trust: &Trust, server: &Server) -> Result<(), Miss> {
+        let (Some(state), Some(head)) = (&self.inner.state, trust.head()) else {
+            return Ok(());
+        };
+        loop {
+            let known = *self.inner.stored.lock().unwrap_or_else(PoisonError::into_inner);
+            match state.save(trust, known.as_ref(), self.now(), server.name())? {
+                Saved::Done => {
+                    self.note_stored(Some(head.hash()));
+                    return Ok(());
+                }
+                Saved::Other(other) => match self.compare_stored(server, trust, &other).await {
+                    Ok(()) if other.header.round > head.round() => return Ok(()),
+                    Ok(()) => self.note_stored(Some(other.header.hash())),
+                    // Nothing is known against either head; the one that is there stays.
+                    Err(Miss::Fault(_)) => return Ok(()),
+                    Err(miss) => return Err(miss),
+                },
+            }
         }
+    }
+
+    fn note_stored(&self, head: Option<Digest32>) {
+        *self.inner.stored.lock().unwrap_or_else(PoisonError::into_inner) = head;
     }
 
     /// Whether there is a server that is not banned.

@@ -20,7 +20,7 @@ pub async fn run(common: &Common, round: u64) -> Result<(), Error> {
             "opened": opened, "recovered": recovered, "weight": header.weight,
             "total_weight": audited.committee.signers().total_weight(),
         });
-        return print::line(&json.to_string());
+        return print::json(&json);
     }
     print::table(&[
         ("round", round.to_string()),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use beacon_client::draw::{Commitment, List, Outcome, Rules, page};
+use beacon_client::text::visible;
 use beacon_client::trust::CLOCK_TOLERANCE;
 use beacon_client::{Client, Error, Verified, time};
 use clap::{Args, Subcommand};
@@ -120,7 +121,7 @@ async fn commit(common: &Common, what: &What, out: &Path) -> Result<(), Error> {
     write_new(out, &pretty(&commitment))?;
     print::bans(&client);
     if common.json {
-        return print::line(&json!({ "file": out, "commitment": commitment }).to_string());
+        return print::json(&json!({ "file": out, "commitment": commitment }));
     }
     print::table(&[
         ("file", out.display().to_string()),
@@ -151,7 +152,7 @@ async fn finish(common: &Common, file: &Path, from: Option<&Path>) -> Result<(),
     write_new(&html, &page::html(&outcome, &name))?;
     print::bans(&client);
     show(common, &outcome.commitment, &outcome.results)?;
-    eprintln!("beacon: {} and {} are written", result.display(), html.display());
+    print::note(&format!("{} and {} are written", result.display(), html.display()));
     Ok(())
 }
 
@@ -238,13 +239,14 @@ async fn wait(client: &Client, commitment: &Commitment) -> Result<Verified, Erro
 
 fn show(common: &Common, commitment: &Commitment, results: &[String]) -> Result<(), Error> {
     if common.json {
-        return print::line(&json!({ "commitment": commitment, "results": results }).to_string());
+        return print::json(&json!({ "commitment": commitment, "results": results }));
     }
-    if print::on_terminal() {
-        let due = time::format(commitment.due);
-        print::line(&format!("{} from round {}, due {due}:", commitment.rules, commitment.round))?;
+    if !print::on_terminal() {
+        return results.iter().try_for_each(|result| print::line(result));
     }
-    results.iter().try_for_each(|result| print::line(result))
+    let due = time::format(commitment.due);
+    print::line(&format!("{} from round {}, due {due}:", visible(&commitment.rules), commitment.round))?;
+    results.iter().try_for_each(|result| print::line(&visible(result)))
 }
 
 fn read_list(path: Option<&Path>) -> Result<List, Error> {

@@ -60,7 +60,7 @@ pub async fn run(common: &Common, options: &Options) -> Result<(), Error> {
             "file": path, "bytes": bytes, "from": exported.0, "to": exported.1.round(), "chain": client.chain(),
             "head_hash": exported.1.hash(),
         });
-        return print::line(&json.to_string());
+        return print::json(&json);
     }
     print::table(&[
         ("file", format!("{}, {bytes} bytes", path.display())),

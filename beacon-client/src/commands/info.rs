@@ -30,7 +30,7 @@ pub async fn run(common: &Common) -> Result<(), Error> {
             "committee_hash": signers.hash(),
             "total_weight": signers.total_weight(),
         });
-        return print::line(&json.to_string());
+        return print::json(&json);
     }
     let pace = match schedule.period {
         0 => "as fast as the network goes".to_owned(),
@@ -52,9 +52,7 @@ pub async fn run(common: &Common) -> Result<(), Error> {
         print::line(&format!("member {index:3}  weight {:7}  {}", signer.weight, signer.identity))?;
     }
     if draft.parameters.development_exemption {
-        eprintln!(
-            "beacon: this chain carries the development exemption: one member may hold a third of the weight or more"
-        );
+        print::note("this chain carries the development exemption: one member may hold a third of the weight or more");
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod watch;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use beacon_client::source::tls::Authorities;
 use beacon_client::state::StateDir;
 use beacon_client::{Client, Digest32, Error, client};
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -47,6 +48,10 @@ pub struct Common {
     /// Chain hash, 64 hexadecimal digits
     #[arg(long, global = true, env = "BEACON_CHAIN", value_name = "HASH", value_parser = parse_hash)]
     chain: Option<Digest32>,
+    /// Certificates, in PEM, of authorities to accept for https:// besides Mozilla's, which are built in; a Debian
+    /// system's own are in /etc/ssl/certs/ca-certificates.crt
+    #[arg(long, global = true, env = "BEACON_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Print JSON, one object a line
     #[arg(long, global = true)]
     pub json: bool,
@@ -188,6 +193,11 @@ impl Common {
         }
         if let Some(state) = self.state() {
             builder = builder.state(state);
+        }
+        if let Some(path) = &self.ca {
+            let pem = std::fs::read(path).map_err(|error| Error::file(path, &error))?;
+            let bad = |message| Error::File { path: path.display().to_string(), message };
+            builder = builder.authorities(Authorities::with_pem(&pem).map_err(bad)?);
         }
         builder.build()
     }

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use beacon_client::source::wire::BeaconJson;
+use beacon_client::text::{visible, visible_json};
 use beacon_client::trust::How;
 use beacon_client::{Error, Trust, Verified, time};
 use serde::Serialize;
@@ -23,6 +24,16 @@ pub fn line(text: &str) -> Result<(), Error> {
     }
 }
 
+/// Writes one JSON object to standard output, on one line.
+pub fn json(value: &impl Serialize) -> Result<(), Error> {
+    line(&visible_json(&serde_json::to_string(value).unwrap_or_default()))
+}
+
+/// Writes what is no result to standard error. Parts of it are words of servers and files.
+pub fn note(text: &str) {
+    eprintln!("beacon: {}", visible(text));
+}
+
 /// Writes text as it is.
 pub fn text(text: &[u8]) -> Result<(), Error> {
     line(String::from_utf8_lossy(text).trim_end())
@@ -31,7 +42,7 @@ pub fn text(text: &[u8]) -> Result<(), Error> {
 /// Prints rows of name and value, aligned.
 pub fn table(rows: &[(&str, String)]) -> Result<(), Error> {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    rows.iter().try_for_each(|(name, value)| line(&format!("{name:width$}  {value}")))
+    rows.iter().try_for_each(|(name, value)| line(&format!("{name:width$}  {}", visible(value))))
 }
 
 /// The JSON of a verified beacon: as servers give it, then what verified it, then what the command adds.
@@ -57,7 +68,7 @@ pub fn beacon_json(verified: &Verified, more: impl Serialize) -> Result<(), Erro
     let head = if let How::Proof { head } = how { Some(head) } else { None };
     let beacon = BeaconJson::new(verified.beacon());
     let shown = Shown { beacon, verified: By { by: how.name(), head }, more };
-    line(&serde_json::to_string(&shown).unwrap_or_default())
+    json(&shown)
 }
 
 /// Prints one verified beacon: JSON, a table on a terminal, or `ROUND OUTPUT` in a pipe.
@@ -86,14 +97,14 @@ pub fn beacon(verified: &Verified, trust: &Trust, behind: u64, as_json: bool) ->
 /// Says on standard error that the chain is late, since a stale answer must not pass for a fresh one.
 pub fn late(behind: u64) {
     if behind > 1 {
-        eprintln!("beacon: late: {behind} rounds are due beyond this one");
+        note(&format!("late: {behind} rounds are due beyond this one"));
     }
 }
 
 /// Says which servers were refused though the command succeeded.
 pub fn bans(client: &beacon_client::Client) {
     for refusal in client.bans() {
-        eprintln!("beacon: server refused: {refusal}");
+        note(&format!("server refused: {refusal}"));
     }
 }
 
@@ -119,9 +130,9 @@ pub fn failure(error: &Error, as_json: bool) -> u8 {
             }
             Error::Usage(_) | Error::File { .. } => {}
         }
-        eprintln!("{json}");
+        eprintln!("{}", visible_json(&json.to_string()));
     } else {
-        eprintln!("beacon: {error}");
+        note(&error.to_string());
     }
     error.exit_code()
 }

@@ -80,9 +80,9 @@ fn file(common: &Common, path: &Path) -> Result<(), Error> {
     let head = &summary.head;
     let covered = trusted.iter().any(|(round, _)| (summary.first..=head.round()).contains(round));
     if !covered && head.header().due < common.trusted_since() {
-        eprintln!(
-            "beacon: this file is older than the trusting period: it proves what the committee of its time signed, if \
-             its keys were erased since; a --checkpoint inside the file proves more"
+        print::note(
+            "this file is older than the trusting period: it proves what the committee of its time signed, if \
+             its keys were erased since; a --checkpoint inside the file proves more",
         );
     }
     report(
@@ -124,7 +124,7 @@ fn progress_bar() -> ProgressBar {
 fn report(common: &Common, rows: &[(&str, serde_json::Value)]) -> Result<(), Error> {
     if common.json {
         let map: serde_json::Map<_, _> = rows.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        return print::line(&serde_json::Value::Object(map).to_string());
+        return print::json(&serde_json::Value::Object(map));
     }
     let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let rows: Vec<_> = rows.iter().map(|(name, value)| (*name, text(value))).collect();

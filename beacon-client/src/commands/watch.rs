@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, stderr};
 
 use beacon_client::follow::{Arrival, Event};
+use beacon_client::text::{visible, visible_json};
 use beacon_client::{Client, Error, Verified, time};
 use clap::Args;
 use serde_json::json;
@@ -80,10 +81,10 @@ fn notice(common: &Common, event: &Event) {
         Event::Beacon(..) => return,
     };
     if common.json {
-        eprintln!("{}", json!({ "event": name, "text": text }));
+        eprintln!("{}", visible_json(&json!({ "event": name, "text": text }).to_string()));
     } else if stderr().is_terminal() {
-        eprintln!("\x1b[33m{name}: {text}\x1b[0m");
+        eprintln!("\x1b[33m{name}: {}\x1b[0m", visible(&text));
     } else {
-        eprintln!("beacon: {name}: {text}");
+        print::note(&format!("{name}: {text}"));
     }
 }

@@ -276,7 +276,14 @@ impl Follower {
         let Some(last) = beacons.last() else {
             return Ok(());
         };
-        self.client.follow_walk(&walk, last, &self.client.servers()[server]).await?;
+        match self.client.follow_walk(&walk, &beacons, &self.client.servers()[server]).await {
+            Ok(()) => {}
+            Err(Miss::Refused(refusal)) => return self.ban(server, refusal).await,
+            Err(Miss::Final(error)) => return Err(Some(error)),
+            Err(Miss::Fault(fault)) => {
+                return self.trouble(self.client.servers()[server].name().to_owned(), fault).await;
+            }
+        }
         self.walk = walk;
         self.next = last.round() + 1;
         self.wanted.send_replace(self.next);

@@ -4,7 +4,7 @@
 //! of the body; bodies are cut off at the size the answer can have; redirects, cookies, proxies and compression do not
 //! exist.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -21,8 +21,8 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
+use super::tls::Authorities;
 use super::wire::{SseEvent, SseParser, read_beacon};
 use super::{Fault, Push, PushError, Pushes, Request, Source};
 
@@ -41,6 +41,8 @@ pub struct HttpSource {
     host: String,
     port: u16,
     tls: bool,
+    /// Mozilla's if none are given.
+    authorities: Option<Authorities>,
     /// What stands between host and `/beacon`; empty, or begins with a slash.
     prefix: String,
     timeout: Duration,
@@ -81,7 +83,14 @@ impl HttpSource {
         let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
         let prefix = uri.path().trim_end_matches('/').to_owned();
         let name = url.trim_end_matches('/').to_owned();
-        Ok(HttpSource { name, host, port, tls, prefix, timeout, idle: Mutex::new(None) })
+        Ok(HttpSource { name, host, port, tls, authorities: None, prefix, timeout, idle: Mutex::new(None) })
+    }
+
+    /// Accepts the certificates of these authorities.
+    #[must_use]
+    pub fn trusting(mut self, authorities: Authorities) -> HttpSource {
+        self.authorities = Some(authorities);
+        self
     }
 
     fn path(&self, request: Request) -> String {
@@ -103,7 +112,8 @@ impl HttpSource {
         tcp.set_nodelay(true).map_err(connect_fault)?;
         let stream: Box<dyn Stream> = if self.tls {
             let name = ServerName::try_from(self.host.clone()).map_err(connect_fault)?;
-            Box::new(TlsConnector::from(tls_config()).connect(name, tcp).await.map_err(connect_fault)?)
+            let authorities = self.authorities.clone().unwrap_or_else(Authorities::built_in);
+            Box::new(TlsConnector::from(authorities.config()).connect(name, tcp).await.map_err(connect_fault)?)
         } else {
             Box::new(tcp)
         };
@@ -265,18 +275,4 @@ fn hyper_fault(error: hyper::Error) -> Fault {
     } else {
         Fault::Closed
     }
-}
-
-/// TLS with Mozilla's roots; made at first use, since most loopback use needs none.
-fn tls_config() -> Arc<ClientConfig> {
-    static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("the ring provider supports the versions that rustls calls safe");
-        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Arc::new(config)
-    });
-    Arc::clone(&CONFIG)
 }

@@ -5,6 +5,7 @@ pub mod file;
 #[cfg(feature = "gossip")]
 pub mod gossip;
 pub mod http;
+pub mod tls;
 pub mod wire;
 
 use core::fmt;

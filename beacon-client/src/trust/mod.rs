@@ -5,6 +5,8 @@
 //! earlier round, and so that the head extends the one trusted before. Only this module makes [`Verified`] values.
 
 pub mod links;
+#[cfg(test)]
+mod vectors;
 pub mod walk;
 
 use core::fmt;
@@ -175,6 +177,12 @@ impl Trust {
         &self.signers
     }
 
+    /// Prepares the keys of the committee in force: for whoever judges hundreds of its rounds. Walks do so by themselves.
+    #[must_use]
+    pub fn prepared(self) -> Trust {
+        Trust { signers: Arc::new(Signers::clone(&self.signers).prepared()), ..self }
+    }
+
     /// The newest header trusted.
     pub fn head(&self) -> Option<&Verified> {
         self.head.as_ref()
@@ -236,13 +244,13 @@ impl Trust {
         Ok(Verified { beacon, hash, how: How::Certificate })
     }
 
-    /// Goes to the next epoch: `last` is the last beacon of this one, `signers` an encoded list of the next.
+    /// Goes to the next epoch: `last` is the last beacon of this one, `signers` an encoded list of the next. [trust-3]
     ///
     /// The head is left where it was, so work on a clone until a head of the new epoch is accepted.
     pub fn hand_over(&mut self, last: Beacon, signers: &[u8]) -> Result<(), Refusal> {
         let header = &last.header;
         if !self.schedule().is_last_round_of_epoch(header.round) {
-            return Err(Refusal::new(Reason::NotAsked, format!("hand-over at round {}", header.round)));
+            return Err(Refusal::new(Reject::WrongRound, format!("hand-over at round {}", header.round)));
         }
         let next = (header.epoch + 1, header.next_committee);
         self.certified(last)?;
@@ -275,17 +283,8 @@ impl Trust {
         Ok(Candidate::NeedsProof(verified))
     }
 
-    /// Takes a candidate whose proof shows the present head under its MMR root; `proof` is an encoded [`MmrProof`].
-    pub fn prove_extension(&self, candidate: Verified, proof: &[u8]) -> Result<Verified, Refusal> {
-        if let Some(head) = &self.head {
-            let what = format!("proof of round {} under round {}", head.round(), candidate.round());
-            verify_proof(candidate.header(), head.round(), &head.hash, proof, what)?;
-        }
-        Ok(candidate)
-    }
-
-    /// Makes a header the head that [`Trust::head_candidate`] or [`Trust::prove_extension`] found to extend the
-    /// present one. It must be of the epoch whose committee is in force here.
+    /// Makes a header the head that [`Trust::head_candidate`] or [`verify_proof`] found to extend the present one. It
+    /// must be of the epoch whose committee is in force here.
     pub fn set_head(&mut self, head: Verified) {
         debug_assert!(head.header().committee == self.signers.hash() && head.round() >= self.round());
         self.head = Some(head);
@@ -307,12 +306,12 @@ impl Trust {
     pub fn proven(&self, beacon: Beacon, proof: &[u8]) -> Result<Proven, Refusal> {
         self.check_header(&beacon.header)?;
         let round = beacon.header.round;
-        let what = format!("proof of round {round} under round {}", self.round());
         let Some(head) = self.head.as_ref().filter(|head| round < head.round()) else {
+            let what = format!("proof of round {round} under round {}", self.round());
             return Err(Refusal::new(Reject::WrongRound, what));
         };
         let hash = beacon.header.hash();
-        verify_proof(head.header(), round, &hash, proof, what)?;
+        verify_proof(head.header(), round, &hash, proof)?;
         Ok(Proven { beacon, hash, head: head.round() })
     }
 
@@ -406,11 +405,11 @@ pub fn read_members(bytes: &[u8], epoch: u64, hash: &Digest32, exempt: bool) -> 
     list.check(hash, exempt).map_err(refused)
 }
 
-/// Whether a header is of the epoch and committee of `signers`.
+/// Whether a header is of the epoch and committee of `signers`. [chain-4]
 fn check_committee(header: &Header, signers: &Signers) -> Result<(), Refusal> {
     let refused = |reject| Refusal::new(reject, format!("header of round {}", header.round));
     if header.epoch != signers.epoch() {
-        return Err(refused(Reject::WrongEpoch).mismatch(signers.epoch(), header.epoch));
+        return Err(refused(Reject::WrongCommittee).field("header.epoch").mismatch(signers.epoch(), header.epoch));
     }
     if header.committee != signers.hash() {
         return Err(refused(Reject::WrongCommittee).mismatch(signers.hash(), header.committee));
@@ -418,9 +417,10 @@ fn check_committee(header: &Header, signers: &Signers) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Verifies that `hash` is the header of `round` under the MMR root that `head` carries over the rounds before it.
-fn verify_proof(head: &Header, round: u64, hash: &Digest32, proof: &[u8], what: String) -> Result<(), Refusal> {
+/// Verifies that `hash` is the header of `round` under the MMR root that `head` carries over the rounds before it;
+/// `proof` is an encoded [`MmrProof`].
+pub fn verify_proof(head: &Header, round: u64, hash: &Digest32, proof: &[u8]) -> Result<(), Refusal> {
     let verdict = decode::<MmrProof>(proof, &PROOF_LIMITS)
-        .and_then(|proof| mmr::verify(&head.mmr, head.round - 1, round, hash, &proof));
-    verdict.map_err(|reject| Refusal::new(reject, what))
+        .and_then(|proof| mmr::verify(&head.mmr, head.round.saturating_sub(1), round, hash, &proof));
+    verdict.map_err(|reject| Refusal::new(reject, format!("proof of round {round} under round {}", head.round)))
 }

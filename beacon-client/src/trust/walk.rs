@@ -25,9 +25,14 @@ pub struct Walk {
     certificates: bool,
     /// The last header whose certificate was verified.
     certified: Option<Digest32>,
+    /// Certificates of the committee in force that were verified.
+    verified: u32,
     last: Option<Header>,
     steps: u64,
 }
+
+/// After so many certificates of one committee its keys are prepared, which costs about as much again.
+const PREPARE_AFTER: u32 = 100;
 
 impl Walk {
     /// A walk from round 1. Without `certificates` only those asked for by [`Walk::take`] and those that change
@@ -41,6 +46,7 @@ impl Walk {
             mmr: Some(Mmr::new()),
             certificates,
             certified: None,
+            verified: 0,
             last: None,
             steps: 0,
         }
@@ -50,8 +56,17 @@ impl Walk {
     pub fn from_verified(trust: &Trust, first: &Verified, signers: Arc<Signers>) -> Result<Walk, Refusal> {
         check_committee(first.header(), &signers)?;
         let links = Links::new(*trust.chain(), *trust.schedule());
-        let mut walk =
-            Walk { links, signers, wanted: None, mmr: None, certificates: true, certified: None, last: None, steps: 0 };
+        let mut walk = Walk {
+            links,
+            signers,
+            wanted: None,
+            mmr: None,
+            certificates: true,
+            certified: None,
+            verified: 0,
+            last: None,
+            steps: 0,
+        };
         walk.step(first.beacon())?;
         Ok(walk)
     }
@@ -72,6 +87,7 @@ impl Walk {
     pub fn give(&mut self, signers: &[u8]) -> Result<(), Refusal> {
         if let Some((epoch, hash)) = self.wanted {
             self.signers = Arc::new(read_signers(signers, epoch, &hash)?);
+            self.verified = 0;
             self.wanted = None;
         }
         Ok(())
@@ -150,7 +166,11 @@ impl Walk {
         &self.signers
     }
 
-    fn verify_certificate(&self, beacon: &Beacon, hash: &Digest32) -> Result<(), Refusal> {
+    fn verify_certificate(&mut self, beacon: &Beacon, hash: &Digest32) -> Result<(), Refusal> {
+        self.verified = self.verified.saturating_add(1);
+        if self.verified == PREPARE_AFTER {
+            self.signers = Arc::new(Signers::clone(&self.signers).prepared());
+        }
         let verdict = beacon.certificate.verify(hash, &self.signers);
         verdict.map_err(|reject| Refusal::new(reject, format!("certificate of round {}", beacon.header.round)))
     }

@@ -13,18 +13,49 @@ use super::client;
 use super::server::TestServer;
 use super::state::Home;
 
+/// A draw of round 9.
+async fn drawn(chain: &Arc<Chain>, names: &[u8], rules: &Rules) -> Outcome {
+    let server = TestServer::honest(chain).await;
+    let client = client(chain, &[&server]);
+    let list = List::parse(names).expect("a list");
+    let beacon = client.get(9).await.expect("round 9");
+    let commitment = Commitment::new(chain.chain, 9, beacon.header().due, rules, &list).expect("good rules");
+    let mut proof = Vec::new();
+    client.export(9, Some(9), false, &mut proof).await.expect("an export");
+    Outcome::new(commitment, &list, &beacon, proof).expect("a draw")
+}
+
+/// Names reach a terminal and a page as text, and a pipe as they are.
+#[tokio::test]
+async fn names_do_nothing_to_a_terminal() {
+    let (chain, home) = (Arc::new(Chain::build(Plan::new(4), 9).expect("a plan")), Home::new("terminal"));
+    let outcome = drawn(&chain, "\x1b[2J\u{202e}<b>Ada".as_bytes(), &Rules::Shuffle).await;
+    let file = home.path().join("it.result.json");
+    std::fs::write(&file, serde_json::to_string(&outcome).expect("JSON")).expect("a writable file");
+    let check = format!("{} draw check {} --chain {}", env!("CARGO_BIN_EXE_beacon"), file.display(), chain.chain);
+    let run = async |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output().await.expect("Debian always has it");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    assert_eq!(run("sh", &["-c", &check]).await, "\x1b[2J\u{202e}<b>Ada\n");
+    let json = run("sh", &["-c", &format!("{check} --json")]).await;
+    assert!(!json.contains(['\x1b', '\u{202e}']));
+    let parsed: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(parsed["results"][0], "\x1b[2J\u{202e}<b>Ada");
+    let terminal = run("script", &["--quiet", "--return", "--command", &check, "/dev/null"]).await;
+    assert!(terminal.contains("\n[U+001B][2J[U+202E]<b>Ada\r\n") && !terminal.contains('\x1b'), "{terminal:?}");
+    assert!(terminal.starts_with("shuffle from round 9, due 2024-"), "a terminal has a heading");
+    let page = beacon_client::draw::page::html(&outcome, "it.result.json");
+    assert!(page.contains("<bdi>[U+001B][2J[U+202E]&lt;b&gt;Ada</bdi>") && !page.contains("<b>"), "{page}");
+}
+
 #[tokio::test]
 async fn every_change_of_an_outcome_is_refused() {
     let chain = Arc::new(Chain::build(Plan::new(4).epochs(1, 4), 10).expect("a plan"));
-    let server = TestServer::honest(&chain).await;
-    let client = client(&chain, &[&server]);
-    let list = List::parse(b"Ada\nBengt\nChloe\nDora\nEmil").expect("a list");
-    let beacon = client.get(9).await.expect("round 9");
-    let due = beacon.header().due;
-    let commitment = Commitment::new(chain.chain, 9, due, &Rules::Pick { count: 2 }, &list).expect("good rules");
-    let mut proof = Vec::new();
-    client.export(9, Some(9), false, &mut proof).await.expect("an export");
-    let good = Outcome::new(commitment, &list, &beacon, proof).expect("a draw");
+    let rules = Rules::Pick { count: 2 };
+    let good = drawn(&chain, b"Ada\nBengt\nChloe\nDora\nEmil", &rules).await;
+    let due = good.commitment.due;
     good.check(&chain.chain).expect("an honest draw");
     assert_eq!(good.check(&Digest32::ZERO).expect_err("another chain").code(), "wrong-chain");
     let changes: [fn(&mut Outcome); 11] = [
@@ -46,8 +77,7 @@ async fn every_change_of_an_outcome_is_refused() {
         assert_eq!(outcome.check(&chain.chain).expect_err("a change").exit_code(), 1, "change {number}");
     }
     // With rules, list and draw hash changed together the results do not fit the output any more.
-    let other =
-        Commitment::new(chain.chain, 9, due, &Rules::Pick { count: 2 }, &List::parse(b"Eve\nMallory").expect("a list"));
+    let other = Commitment::new(chain.chain, 9, due, &rules, &List::parse(b"Eve\nMallory").expect("a list"));
     let mut outcome = Outcome { commitment: other.expect("good rules"), list: "Eve\nMallory\n".into(), ..good };
     assert!(outcome.check(&chain.chain).is_err());
     outcome.results = vec!["Eve".into(), "Mallory".into()];

@@ -1,7 +1,7 @@
 //! Subscriptions: every round once and in order, whatever servers do.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use beacon_client::client::Clock;
 use beacon_client::fabricate::{Chain, Plan};
@@ -267,4 +267,43 @@ async fn lateness_is_told_in_rounds() {
     assert_eq!(late, (10, 13));
     server.tip.send_replace(13);
     expect(&mut subscription, 11..=13).await;
+}
+
+/// The head moves to a fork by other means while a subscription is behind it: the fork is seen in the middle of the
+/// range that is fetched.
+#[tokio::test]
+async fn a_head_that_is_not_on_the_range_fetched_is_a_conflict() {
+    let chain = chain(25);
+    let forked = Arc::new(Chain::build(Plan::new(4).fork(15), 20).expect("a plan"));
+    let deceived = Arc::new(AtomicBool::new(false));
+    let silent = Arc::clone(&deceived);
+    let half = move |path: &str, body| match path {
+        _ if path.contains("stream") => Reply::Silence,
+        _ if silent.load(Ordering::SeqCst) && !path.contains("rounds?") => honest(path, None),
+        _ => honest(path, body),
+    };
+    let server = TestServer::start(&chain, Arc::new(half)).await;
+    let lie = |path: &str, body| match path {
+        _ if path.contains("stream") => Reply::Silence,
+        _ if path.contains("rounds?") => honest(path, None),
+        _ => honest(path, body),
+    };
+    let liar = TestServer::start(&forked, Arc::new(lie)).await;
+    server.tip.send_replace(10);
+    let client = client(&chain, &[&server, &liar]);
+    let mut subscription = client.subscribe(Some(1)).await.expect("a subscription");
+    expect(&mut subscription, 1..=10).await;
+    deceived.store(true, Ordering::SeqCst);
+    assert_eq!(client.latest().await.expect("the fork extends round 10").hash(), forked.beacons[19].header.hash());
+    server.tip.send_replace(25);
+    let conflict = loop {
+        match subscription.event().await.expect("an event") {
+            Err(Error::Conflict(conflict)) => break conflict,
+            Ok(Event::Beacon(verified, _)) => panic!("round {} excludes the head", verified.round()),
+            Err(error) => panic!("{error}"),
+            Ok(_) => {}
+        }
+    };
+    assert_eq!(conflict.trusted, forked.beacons[19].header);
+    assert_eq!(conflict.offered, chain.beacons[19].header);
 }

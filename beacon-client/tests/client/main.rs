@@ -9,6 +9,7 @@ mod follow;
 mod hostile;
 mod server;
 mod state;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

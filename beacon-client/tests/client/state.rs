@@ -173,3 +173,45 @@ async fn without_certificates_a_made_up_header_is_the_liars_and_no_fork() {
         assert_eq!(scan.last.hash(), chain.beacons[19].header.hash(), "made up at {at}");
     }
 }
+
+/// Two processes with one file: the second began before the first stored a head.
+#[tokio::test]
+async fn what_another_process_stored_is_compared_and_never_moved_back() {
+    let home = Home::new("two");
+    let chain = chain(40);
+    let server = TestServer::honest(&chain).await;
+    let (first, second) = (build(stored(&chain, &home, &server)), build(stored(&chain, &home, &server)));
+    let on_disk = || {
+        let stored = home.state().load(&chain.chain).expect("a good state").expect("a state");
+        stored.trust.round()
+    };
+    second.trust().await.expect("nothing is stored yet");
+    for (client, tip, kept) in
+        [(&first, 10, 10), (&second, 5, 10), (&second, 25, 25), (&first, 20, 25), (&first, 40, 40)]
+    {
+        server.tip.send_replace(tip);
+        assert_eq!(client.latest().await.expect("one chain").round(), tip);
+        assert_eq!(on_disk(), kept, "after round {tip}");
+        server.tip.send_replace(40);
+    }
+}
+
+#[tokio::test]
+async fn a_fork_that_another_process_did_not_see_is_a_conflict() {
+    for tip in [10, 25] {
+        let home = Home::new(&format!("two-forks-{tip}"));
+        let chain = chain(25);
+        let forked = Arc::new(Chain::build(Plan::new(4).fork(5), tip).expect("a plan"));
+        let (server, liar) = (TestServer::honest(&chain).await, TestServer::honest(&forked).await);
+        server.tip.send_replace(10);
+        let deceived = build(stored(&chain, &home, &liar));
+        deceived.trust().await.expect("nothing is stored yet");
+        build(stored(&chain, &home, &server)).latest().await.expect("the true chain");
+        let error = deceived.latest().await.expect_err("a fork");
+        let Error::Conflict(conflict) = &error else { panic!("tip {tip}: {error}") };
+        assert_eq!(conflict.trusted, chain.beacons[9].header);
+        assert_ne!(conflict.trusted.hash(), conflict.offered.hash());
+        let kept = home.state().load(&chain.chain).expect("a good state").expect("a state");
+        assert_eq!(kept.trust.head().map(|head| head.hash()), Some(chain.beacons[9].header.hash()));
+    }
+}
