@@ -12,6 +12,8 @@ mod failure;
 mod fetch;
 mod home;
 mod init;
+#[cfg(test)]
+mod joining;
 mod keygen;
 mod local;
 mod logs;

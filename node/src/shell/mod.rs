@@ -78,7 +78,8 @@ fn network_config(prepared: &Prepared) -> NetworkConfig {
     }
 }
 
-async fn serve(prepared: Prepared) -> Result<(), ShellError> {
+/// Runs the node on the caller's runtime.
+pub async fn serve(prepared: Prepared) -> Result<(), ShellError> {
     let _limit = file_size_limit();
     let config = &prepared.config;
     let chain = prepared.sealed.chain;

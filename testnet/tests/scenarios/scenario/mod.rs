@@ -1,4 +1,5 @@
 mod bytes;
+mod checkpoint;
 mod disk;
 mod epochs;
 mod faults;
