@@ -172,7 +172,7 @@ impl Fabricator {
 
     /// Signs a header of the epoch in force with the heaviest members that make a quorum.
     pub fn certify(&self, header: &Header) -> Certificate {
-        let digest = HeaderVote::digest(&header.hash());
+        let digest = HeaderVote::digest(&header.chain, header.round, &header.hash());
         let mut members: Vec<u16> = (0u16..).take(self.signers.len()).collect();
         members.sort_by_key(|member| std::cmp::Reverse(self.signers.weight(*member)));
         let mut weight = 0;

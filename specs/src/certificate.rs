@@ -58,15 +58,15 @@ impl Certificate {
         Ok(members)
     }
 
-    /// Verifies every listed signature, one by one, and the quorum. [certify-4]
-    pub fn verify(&self, header: &Digest32, signers: &Signers) -> Result<(), Reject> {
-        self.verify_knowing(header, signers, |_, _| false)
+    /// Verifies every listed signature over the header hash of `round`, one by one, and the quorum. [certify-4]
+    pub fn verify(&self, chain: &Digest32, round: u64, header: &Digest32, signers: &Signers) -> Result<(), Reject> {
+        self.verify_knowing((chain, round, header), signers, |_, _| false)
     }
 
     /// As [`Certificate::verify`], where `known` tells that a member's signature over this header was verified before.
     pub fn verify_knowing(
         &self,
-        header: &Digest32,
+        (chain, round, header): (&Digest32, u64, &Digest32),
         signers: &Signers,
         known: impl Fn(u16, &Signature) -> bool,
     ) -> Result<(), Reject> {
@@ -78,7 +78,7 @@ impl Certificate {
         if !signers.is_quorum(weight) {
             return Err(Reject::NoQuorum);
         }
-        let digest = HeaderVote::digest(header);
+        let digest = HeaderVote::digest(chain, round, header);
         members
             .iter()
             .zip(&self.signatures)

@@ -104,7 +104,7 @@ impl Beacon {
             return Err(Reject::WrongCommittee);
         }
         let hash = self.header.hash();
-        self.certificate.verify(&hash, signers)?;
+        self.certificate.verify(chain, self.header.round, &hash, signers)?;
         Ok(hash)
     }
 }

@@ -4,7 +4,7 @@
 //! [`hash`], [`codec`], [`reject`], [`keys`] are the ground; [`pvss`] is the dealing; [`tickets`], [`bundle`],
 //! [`committee`], [`genesis`] say who counts how much; [`schedule`] says when; [`message`] is what travels, [`gossip`] how;
 //! [`consensus`] is how members agree; [`mix`], [`certificate`], [`mmr`], [`chain`] make and check the beacons; [`trust`]
-//! leads from one to another; [`draw`] is what they are used for.
+//! leads from one to another; [`evidence`] proves crimes; [`draw`] is what beacons are used for.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ pub mod codec;
 pub mod committee;
 pub mod consensus;
 pub mod draw;
+pub mod evidence;
 pub mod genesis;
 pub mod gossip;
 pub mod hash;

@@ -187,17 +187,19 @@ pub struct HeaderVote {
 }
 
 impl HeaderVote {
-    /// What a header vote signs; the header hash binds chain and round.
-    pub fn digest(header: &Digest32) -> Digest32 {
-        Hasher::new(tag::HEADER_VOTE).fixed(&header.0).finish()
+    /// What a header vote signs. The chain and the round stand in it although the header binds them, so that two votes
+    /// for one round prove themselves without the headers.
+    pub fn digest(chain: &Digest32, round: u64, header: &Digest32) -> Digest32 {
+        Hasher::new(tag::HEADER_VOTE).fixed(&chain.0).u64(round).fixed(&header.0).finish()
     }
 
-    pub fn make(round: u64, member: u16, header: Digest32, key: &SecretKey) -> HeaderVote {
-        HeaderVote { round, member, header, signature: key.sign(&Self::digest(&header)) }
+    pub fn make(chain: &Digest32, round: u64, member: u16, header: Digest32, key: &SecretKey) -> HeaderVote {
+        HeaderVote { round, member, header, signature: key.sign(&Self::digest(chain, round, &header)) }
     }
 
-    pub fn verify(&self, signers: &Signers) -> Result<(), Reject> {
-        signers.verifier(self.member)?.verify(&Self::digest(&self.header), &self.signature)
+    pub fn verify(&self, chain: &Digest32, signers: &Signers) -> Result<(), Reject> {
+        let digest = Self::digest(chain, self.round, &self.header);
+        signers.verifier(self.member)?.verify(&digest, &self.signature)
     }
 }
 

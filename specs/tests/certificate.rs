@@ -31,7 +31,7 @@ fn certify_2_a_minimal_quorum_of_the_heaviest_or_nothing() {
             assert!(3 * weight <= 2 * 9, "{subset:b} is a quorum");
             continue;
         };
-        assert_eq!(certificate.verify(&header.hash(), signers), Ok(()));
+        assert_eq!(certificate.verify(&header.chain, header.round, &header.hash(), signers), Ok(()));
         let members = certificate.members(signers).expect("it verified");
         let of = |members: &[u16]| members.iter().map(|member| WEIGHTS[usize::from(*member)]).sum::<u64>();
         for left_out in &members {
@@ -57,7 +57,7 @@ fn certify_4_every_subset_by_its_weight() {
             (false, false) => Err(Reject::NoQuorum),
         };
         let certificate = world.certificate(&header, &members);
-        assert_eq!(certificate.verify(&header.hash(), signers), expected, "{members:?}");
+        assert_eq!(certificate.verify(&header.chain, header.round, &header.hash(), signers), expected, "{members:?}");
     }
 }
 

@@ -33,7 +33,7 @@ const FILES: [&str; 12] = [
 ];
 
 /// What is mutated of each kind of case; every kind of the vectors stands here. The types of `formats.json` have `bytes`.
-const TARGETS: [(&str, &[&str]); 34] = [
+const TARGETS: [(&str, &[&str]); 35] = [
     ("bundle", &["bundle"]),
     ("signers", &["signers"]),
     ("committee", &["members"]),
@@ -45,6 +45,7 @@ const TARGETS: [(&str, &[&str]); 34] = [
     ("signed-commitment", &["signed"]),
     ("ready", &["ready"]),
     ("header-vote", &["vote"]),
+    ("evidence", &["evidence"]),
     ("value", &["value"]),
     ("vote", &["vote"]),
     ("proposal", &["proposal"]),

@@ -125,12 +125,17 @@ export function certificateMembers(certificate: Certificate, signers: Signers): 
 }
 
 /** Verifies the quorum and every listed signature, one by one. [certify-4] */
-export async function checkCertificate(certificate: Certificate, header: Bytes, signers: Signers): Promise<void> {
+export async function checkCertificate(
+  certificate: Certificate,
+  { chain, round }: Pick<Header, "chain" | "round">,
+  hash: Bytes,
+  signers: Signers,
+): Promise<void> {
   const members = certificateMembers(certificate, signers);
   if (members.length !== certificate.signatures.length) throw new Refusal("bad-count");
   const weight = members.reduce((sum, member) => sum + signers.weight(member), 0n);
   if (!signers.isQuorum(weight)) throw new Refusal("no-quorum");
-  const digest = new Hasher(TAG.headerVote).fixed(header).finish();
+  const digest = new Hasher(TAG.headerVote).fixed(chain).u64(round).fixed(hash).finish();
   const verdicts = members.map((member, at) => signers.verifiers[member]!.verify(digest, certificate.signatures[at]!));
   if (!(await Promise.all(verdicts)).every(Boolean)) throw new Refusal("bad-signature");
 }
@@ -154,7 +159,7 @@ export async function checkBeacon(beacon: Beacon, chain: Bytes, schedule: Schedu
   });
   const hash = headerHash(header);
   try {
-    await checkCertificate(certificate, hash, signers);
+    await checkCertificate(certificate, header, hash, signers);
   } catch (error) {
     throw error instanceof Refusal ? error.of(`certificate of round ${header.round}`) : error;
   }

@@ -143,7 +143,7 @@ export class Walk {
     if (last.header === undefined || stands !== "conflicts") return undefined;
     try {
       checkCommittee(header, this.#signers);
-      await checkCertificate(certificate, headerHash(header), this.#signers);
+      await checkCertificate(certificate, header, headerHash(header), this.#signers);
     } catch {
       return undefined;
     }

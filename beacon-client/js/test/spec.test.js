@@ -170,7 +170,7 @@ const KINDS = {
   certificate: async (i) => {
     const signers = signersOf(i);
     const certificate = decode(i.hex("certificate"), chain.BEACON_LIMIT, chain.readCertificate);
-    await chain.checkCertificate(certificate, i.hex("header"), signers);
+    await chain.checkCertificate(certificate, { chain: i.hex("chain"), round: i.number("round") }, i.hex("header"), signers);
     return { members: chain.certificateMembers(certificate, signers) };
   },
   header: (i) => {

@@ -82,7 +82,7 @@ class Chain:
             self.keys = self.epoch_keys(self.signers.epoch)
 
     def certify(self, header):
-        digest = tagged("beacon/1/header-vote", header.hash())
+        digest = tagged("beacon/1/header-vote", header.chain, u64(header.round), header.hash())
         needed = 2 * self.members // 3 + 1
         bitmap = ((1 << needed) - 1).to_bytes((self.members + 7) // 8, "little")
         return Certificate(bitmap, tuple(key.sign(digest) for key in self.keys[:needed]))

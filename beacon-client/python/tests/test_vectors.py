@@ -72,7 +72,7 @@ def judge_light(i):
 def judge_certificate(i):
     judges = signers(i)
     certificate = decode(i.hex("certificate"), MAX_BEACON_BYTES, Certificate.read, "certificate")
-    certificate.verify(i.hex("header"), judges)
+    certificate.verify(i.hex("chain"), i.number("round"), i.hex("header"), judges)
     return {"members": certificate.members(judges)}
 
 

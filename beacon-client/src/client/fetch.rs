@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use beacon_spec::chain::{BEACON_LIMITS, Beacon, Header, TRANSCRIPT_LIMITS, Transcript};
 use beacon_spec::codec::decode;
-use beacon_spec::committee::{Committee, MEMBER_LIST_LIMITS, Signers};
+use beacon_spec::committee::{Committee, Signers};
 use beacon_spec::hash::Digest32;
 
 use super::{Client, Miss, Server, conflict, known_committee};
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::refusal::Refusal;
 use crate::source::{Fault, Request};
 use crate::trust::{
-    Candidate, Conflict, GENESIS_LIMITS, PROOF_LIMITS, SIGNERS_LIMITS, Trust, Verified, read_members, read_signers,
+    Candidate, Conflict, GENESIS_LIMITS, PROOF_LIMITS, SIGNERS_LIMITS, Trust, Verified, read_signers,
     verify_proof,
 };
 
@@ -239,20 +239,18 @@ impl Client {
     /// It takes the ticket keys of the round's committee, which the committee hash in its header binds.
     pub async fn audit(&self, round: u64) -> Result<Audited, Error> {
         let beacon = self.get(round).await?;
-        let exempt = self.trust().await?.draft().parameters.development_exemption;
-        let beacon = &beacon;
-        self.any(|server| async move {
-            let header = beacon.header();
-            let bytes = self.ask(server, Request::Members { epoch: header.epoch }, &MEMBER_LIST_LIMITS).await?;
-            let committee = read_members(&bytes, header.epoch, &header.committee, exempt)?;
+        let committee = self.committee_at(&beacon).await?;
+        let (header, judge) = (beacon.header(), &committee);
+        let transcript = self.any(|server| async move {
             let bytes = self.ask(server, Request::Transcript(round), &TRANSCRIPT_LIMITS).await?;
             let refused =
                 |reject| Refusal { field: None, ..Refusal::new(reject, format!("transcript of round {round}")) };
             let transcript: Transcript = decode(&bytes, &TRANSCRIPT_LIMITS).map_err(refused)?;
-            transcript.audit(header, &committee).map_err(refused)?;
-            Ok(Audited { beacon: beacon.clone(), transcript, committee })
-        })
-        .await
+            transcript.audit(header, judge).map_err(refused)?;
+            Ok(transcript)
+        });
+        let transcript = transcript.await?;
+        Ok(Audited { beacon, transcript, committee })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The light client: asks servers, lets the trust module judge, fails over, bans liars, keeps the trusted head.
 
 mod builder;
+mod evidence;
 mod export;
 mod fetch;
 pub(crate) mod scan;

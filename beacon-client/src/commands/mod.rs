@@ -2,6 +2,7 @@
 
 mod audit;
 mod draw;
+mod evidence;
 mod export;
 mod info;
 pub mod print;
@@ -104,6 +105,9 @@ enum Command {
     },
     /// Print the manual page
     Man,
+    /// List and verify what is proven against members
+    #[command(after_help = evidence::EXAMPLES)]
+    Evidence(evidence::Options),
     /// Recompute an output from its transcript instead of trusting the quorum
     Audit {
         /// Round number, from 1
@@ -123,6 +127,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Verify(options) => verify::run(common, &options).await,
         Command::Export(options) => export::run(common, &options).await,
         Command::Audit { round } => audit::run(common, round).await,
+        Command::Evidence(options) => evidence::run(common, options).await,
         Command::Draw(options) => draw::run(common, *options).await,
         Command::Completions { shell } => {
             let mut text = Vec::new();

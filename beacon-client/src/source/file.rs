@@ -124,7 +124,7 @@ impl FileSource {
             }
             Request::Committee { epoch } => self.bytes(*self.committees.get(&epoch).ok_or_else(missing)?, limit),
             Request::Proof { round, head } => self.prove(round, head),
-            Request::Members { .. } | Request::Transcript(_) => Err(missing()),
+            Request::Members { .. } | Request::Transcript(_) | Request::Evidence { .. } => Err(missing()),
         }
     }
 

@@ -103,6 +103,7 @@ impl HttpSource {
             Request::Committee { epoch } => format!("committee?epoch={epoch}&format=binary"),
             Request::Members { epoch } => format!("committee?epoch={epoch}&full=1&format=binary"),
             Request::Transcript(round) => format!("rounds/{round}/transcript?format=binary"),
+            Request::Evidence { epoch, from } => format!("evidence?epoch={epoch}&from={from}&format=binary"),
         };
         format!("{}/beacon/{path}", self.prefix)
     }

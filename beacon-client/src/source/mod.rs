@@ -35,6 +35,8 @@ pub enum Request {
     Members { epoch: u64 },
     /// `Transcript`
     Transcript(u64),
+    /// `Vec<Evidence>` of an epoch against members from index `from` on, by member; it may stop between two members.
+    Evidence { epoch: u64, from: u16 },
 }
 
 impl fmt::Display for Request {
@@ -48,6 +50,7 @@ impl fmt::Display for Request {
             Request::Committee { epoch } => write!(f, "committee of epoch {epoch}"),
             Request::Members { epoch } => write!(f, "members of epoch {epoch}"),
             Request::Transcript(round) => write!(f, "transcript of round {round}"),
+            Request::Evidence { epoch, .. } => write!(f, "evidence of epoch {epoch}"),
         }
     }
 }

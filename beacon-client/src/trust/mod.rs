@@ -239,7 +239,7 @@ impl Trust {
         let hash = beacon.header.hash();
         beacon
             .certificate
-            .verify(&hash, signers)
+            .verify(&beacon.header.chain, beacon.header.round, &hash, signers)
             .map_err(|reject| Refusal::new(reject, format!("certificate of round {}", beacon.header.round)))?;
         Ok(Verified { beacon, hash, how: How::Certificate })
     }

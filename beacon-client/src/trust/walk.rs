@@ -157,7 +157,7 @@ impl Walk {
         };
         let certified = excludes
             && check_committee(&refused.header, &self.signers).is_ok()
-            && refused.certificate.verify(&refused.header.hash(), &self.signers).is_ok();
+            && refused.certificate.verify(&refused.header.chain, refused.header.round, &refused.header.hash(), &self.signers).is_ok();
         certified.then(|| Conflict { trusted: trusted.clone(), offered: refused.header.clone(), from: None })
     }
 
@@ -171,7 +171,7 @@ impl Walk {
         if self.verified == PREPARE_AFTER {
             self.signers = Arc::new(Signers::clone(&self.signers).prepared());
         }
-        let verdict = beacon.certificate.verify(hash, &self.signers);
+        let verdict = beacon.certificate.verify(&beacon.header.chain, beacon.header.round, hash, &self.signers);
         verdict.map_err(|reject| Refusal::new(reject, format!("certificate of round {}", beacon.header.round)))
     }
 

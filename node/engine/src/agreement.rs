@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use beacon_spec::codec::{Limits, decode};
 use beacon_spec::committee::{Committee, Signers};
-use beacon_spec::consensus::{CommitCertificate, ConsensusMessage};
+use beacon_spec::consensus::{CommitCertificate, ConsensusMessage, ProposalHead, SignedVote};
+use beacon_spec::evidence::{Crime, Evidence};
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::IdentityKey;
 use beacon_spec::message::{SetEntry, Value};
@@ -36,6 +37,8 @@ struct Waiting {
 #[derive(Debug)]
 pub(crate) struct Agreement {
     agree: Agree,
+    /// The newest decision's certificate.
+    decided: Option<CommitCertificate>,
     /// The height being agreed on.
     height: Option<u64>,
     asked: Option<(u64, u32)>,
@@ -59,6 +62,7 @@ impl Agreement {
     pub fn new(agree: Agree) -> Self {
         Agreement {
             agree,
+            decided: None,
             height: None,
             asked: None,
             waiting: Vec::new(),
@@ -71,6 +75,32 @@ impl Agreement {
             outputs: VecDeque::new(),
             acting: false,
         }
+    }
+
+    /// The height being agreed on.
+    pub fn height(&self) -> Option<u64> {
+        self.height
+    }
+
+    /// The commit certificate of the highest window known to be decided.
+    pub fn newest_certificate(&self) -> Option<&CommitCertificate> {
+        self.decided.as_ref()
+    }
+
+    pub fn note_decided(&mut self, certificate: &CommitCertificate) {
+        if self.decided.as_ref().is_none_or(|newest| newest.height < certificate.height) {
+            self.decided = Some(certificate.clone());
+        }
+    }
+
+    /// A member's newest proposal and vote of the height.
+    pub fn newest_of(&self, member: u16) -> (Option<ProposalHead>, Option<SignedVote>) {
+        self.agree.newest_of(member)
+    }
+
+    /// What a restart brought back of a height's log.
+    pub fn log_of(&self, height: u64) -> &[WalEntry] {
+        self.recovered.get(&height).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -105,12 +135,13 @@ impl Engine {
 
     pub(crate) fn try_heights(&mut self) -> bool {
         let height = self.next_height();
-        if self.agreement.height == Some(height) || !self.may_start(height) {
+        if self.agreement.height == Some(height) || !self.may_start(height) || self.caution.is_asking() {
             return false;
         }
         let Some(committee) = self.committee_of_window(height) else { return false };
         let Some(own) = self.own(&committee) else { return false };
-        let entries = self.agreement.recovered.remove(&height).unwrap_or_default();
+        let signs = self.may_sign(height);
+        let entries = self.agreement.recovered.remove(&height).filter(|_| signs).unwrap_or_default();
         self.agreement.recovered.retain(|other, _| *other > height);
         self.agreement.height = Some(height);
         self.agreement.asked = None;
@@ -118,7 +149,7 @@ impl Engine {
         self.agreement.considered = false;
         self.agreement.wal_index = entries.len() as u64;
         self.window_mut(height);
-        let keys = Some((own.member, own.secrets.voting.clone()));
+        let keys = signs.then(|| (own.member, own.secrets.voting.clone()));
         let outputs = self.agreement.agree.start_height(self.now, height, voters(committee.signers()), keys, entries);
         self.agree_outputs(outputs);
         true
@@ -161,14 +192,16 @@ impl Engine {
         moved | self.try_propose() | self.try_validate()
     }
 
-    /// The first commitment of every member from whom a durable one is held and who signed no two. [agree-3]
+    /// The first commitment of every member from whom a durable one is held and who is not known to have signed two
+    /// in this epoch. [agree-3]
     fn candidates(&self, height: u64) -> Vec<SetEntry> {
         let Some(window) = self.windows.get(&height) else { return Vec::new() };
+        let epoch = self.schedule().epoch_of_window(height);
         let mut entries: Vec<SetEntry> = window
             .held
             .iter()
             .filter(|(entry, held)| {
-                held.seq <= self.durable && window.seen.get(&entry.member).is_none_or(|seen| seen.len() < 2)
+                held.seq <= self.durable && !self.proven.holds(epoch, entry.member, Crime::TwoCommitments)
             })
             .map(|(entry, _)| *entry)
             .collect();
@@ -324,11 +357,9 @@ impl Engine {
 
     fn on_agree_fault(&mut self, fault: AgreeFault) {
         let fault = match fault {
-            AgreeFault::TwoVotes { first, .. } => {
-                Fault::Crime { member: first.vote.member, what: "two votes of one step" }
-            }
-            AgreeFault::TwoProposals { first, .. } => {
-                Fault::Crime { member: first.proposal.member, what: "two proposals of one round" }
+            AgreeFault::TwoVotes { first, second } => return self.accuse(Evidence::TwoVotes { first, second }),
+            AgreeFault::TwoProposals { first, second } => {
+                return self.accuse(Evidence::TwoProposals { first, second });
             }
             AgreeFault::BadMessage { from, reason } => {
                 let height = self.agreement.height.unwrap_or(1);
@@ -359,8 +390,9 @@ impl Engine {
             }
             after => after.and_then(Result::ok),
         };
-        let Some(window) = self.window_mut(height) else { return };
         let set = value.set.clone();
+        self.agreement.note_decided(&certificate);
+        let Some(window) = self.window_mut(height) else { return };
         let decision = Decision { value, certificate };
         window.held.retain(|entry, _| set.binary_search(entry).is_ok());
         window.wanted.clear();

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use beacon_spec::chain::{Beacon, Transcript};
 use beacon_spec::committee::MemberList;
 use beacon_spec::consensus::CommitCertificate;
+use beacon_spec::evidence::Evidence;
 use beacon_spec::hash::Digest32;
 use beacon_spec::message::{Commitment, Value};
 use beacon_spec::mmr::Mmr;
@@ -59,6 +60,10 @@ pub enum Record {
     ForgetRegistries { below: u64 },
     /// Key: epoch. The members of an epoch.
     Committee(Box<MemberList>),
+    /// Key: (epoch, member, crime). A proof of a crime.
+    Evidence { epoch: u64, evidence: Box<Evidence> },
+    /// The height up to which nothing may be dealt, proposed or voted for, since the store is older than the own messages.
+    Silent { through: u64 },
 }
 
 /// Records written together or not at all.
@@ -86,6 +91,10 @@ pub struct Recovered {
     pub seeds: Vec<(u64, DealingSeed)>,
     /// Write-ahead log entries by (height, index).
     pub wal: Vec<(u64, u64, Vec<u8>)>,
+    /// Proofs of crimes of the tip's epoch and of its neighbours.
+    pub evidence: Vec<Evidence>,
+    /// See [`Record::Silent`]; 0 without one.
+    pub silent_through: u64,
     /// Rounds at or below the tip without a transcript, oldest first, at most 4096.
     pub missing_transcripts: Vec<u64>,
 }

@@ -7,6 +7,7 @@ use beacon_spec::VERSION;
 use beacon_spec::certificate::Certificate;
 use beacon_spec::chain::{Beacon, Contribution, Header, Revealed, Transcript};
 use beacon_spec::committee::Committee;
+use beacon_spec::evidence::Evidence;
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::{IdentityKey, Signature};
 use beacon_spec::message::{HeaderVote, SetEntry};
@@ -18,7 +19,7 @@ use beacon_spec::sabotage::{Bug, planted};
 
 use crate::batch::Record;
 use crate::engine::Engine;
-use crate::event::{Effect, Fault, Halt, Message, Recipient};
+use crate::event::{Effect, Halt, Message, Recipient};
 use crate::open::Round;
 use crate::resend::Own as OwnMessage;
 
@@ -76,7 +77,7 @@ impl Engine {
         let round = header.round;
         self.round.header = Some((header, hash));
         if let Some(own) = self.own(&committee) {
-            let vote = HeaderVote::make(round, own.member, hash, &own.secrets.voting);
+            let vote = HeaderVote::make(&self.config.chain, round, own.member, hash, &own.secrets.voting);
             self.send(Recipient::Members, Message::HeaderVote(vote), 0);
             self.resend_later(OwnMessage::HeaderVote(round));
             if let Some(window) = self.windows.get_mut(&self.config.parameters.schedule.window_of(round)) {
@@ -124,24 +125,21 @@ impl Engine {
         }
     }
 
-    /// A header vote counts when it comes from its member, with its signature; the first of each member and round.
-    /// It does not sign its round, so another's old vote must not pass for one of a round to come. [certify-6]
+    /// The first header vote of each member and round counts, whoever brings it: it signs chain, round and header.
+    /// [certify-6]
     pub(crate) fn on_header_vote(&mut self, from: IdentityKey, vote: HeaderVote) {
         if !self.is_near(vote.round) {
             return;
         }
+        let chain = self.config.chain;
         let number = self.schedule().window_of(vote.round);
         let Some(committee) = self.committee_of_window(number) else { return };
         let Some(window) = self.window_mut(number) else { return };
-        let known = window.votes.get(&(vote.round, vote.member)).map(|known| known.header);
-        if known == Some(vote.header) && !planted(Bug::RepetitionIsACrime) {
+        let known = window.votes.get(&(vote.round, vote.member)).copied();
+        if known.is_some_and(|known| known.header == vote.header) && !planted(Bug::RepetitionIsACrime) {
             return;
         }
-        let verdict = match committee.signers().identity(vote.member) {
-            Some(owner) if owner == from => vote.verify(committee.signers()),
-            _ => Err(Reject::UnknownMember),
-        };
-        if let Err(reason) = verdict {
+        if let Err(reason) = vote.verify(&chain, committee.signers()) {
             return self.blame(from, reason);
         }
         match known {
@@ -149,9 +147,7 @@ impl Engine {
                 window.votes.insert((vote.round, vote.member), vote);
                 self.round.settled = false;
             }
-            Some(_) => {
-                self.out.faults.push(Fault::Crime { member: vote.member, what: "two header votes for one round" });
-            }
+            Some(first) => self.accuse(Evidence::TwoHeaderVotes { first, second: vote }),
         }
     }
 
@@ -285,6 +281,7 @@ impl Engine {
         {
             return self.halt(Halt::ForkedHeader { round, own: *own, certified: hash });
         }
+        self.judge_votes(&beacon);
         self.count_participation(&beacon, transcript.as_ref());
         let nodes = self.chain.mmr.append(round, hash);
         self.chain.round = round;

@@ -40,7 +40,7 @@ impl Engine {
         if self.own(&committee).is_none() {
             return false;
         }
-        let allowed = self.may_start(number);
+        let allowed = self.may_start(number) && self.may_sign(number);
         let Some(window) = self.windows.get_mut(&number) else { return false };
         match window.seed.clone() {
             Some(seed) => {
@@ -96,10 +96,11 @@ impl Engine {
     /// The dealing is made: judge it like any other and, while the window is undecided, gossip it.
     pub(crate) fn on_dealt(&mut self, number: u64, commitment: Commitment, openings: Zeroizing<Vec<[u8; 32]>>) {
         let hash = commitment.signed.body.hash(&self.config.chain);
+        let sends = self.may_sign(number);
         let Some(window) = self.windows.get_mut(&number) else { return };
         let OwnDealing::Dealing { seq } = window.own else { return };
         window.own = OwnDealing::Dealt { seq, commitment: Box::new(commitment.clone()), hash, openings };
-        if window.decision.is_none() {
+        if sends && window.decision.is_none() {
             self.send(Recipient::Gossip, Message::Commitment(Box::new(commitment.clone())), seq);
             self.resend_later(Own::Commitment(number));
         }

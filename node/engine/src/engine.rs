@@ -19,11 +19,13 @@ use crate::agreement::Agreement;
 use crate::batch::{Batch, Record, Seq};
 use crate::certify::Chain;
 use crate::event::{Effect, Fault, Halt, Input, Message, Millis, Recipient, Step};
+use crate::evidence::Proven;
 use crate::inbox::Inbox;
 use crate::job::JobResult;
 use crate::membership::Membership;
 use crate::open::Round;
 use crate::resend::Resend;
+use crate::rollback::Caution;
 use crate::status::Participation;
 use crate::sync::Sync;
 use crate::window::Window;
@@ -49,6 +51,11 @@ pub struct Config {
     /// Long-lived secret that hedges the seeds of dealings.
     pub long_lived: Zeroizing<[u8; 32]>,
     pub bundles: Vec<Arc<BundleSecrets>>,
+    /// The store was restored from a copy, by the operator's word: sign nothing that it may have signed before.
+    pub restored: bool,
+    /// Sign whatever the others have seen: for a network whose members were restored together. It gives up safety for
+    /// the heights that they had reached.
+    pub unsafe_release: bool,
     /// Withhold every opening and ready: a fault for running test networks.
     pub unsafe_withhold_openings: bool,
 }
@@ -81,6 +88,8 @@ pub struct Engine {
     pub(crate) resend: Resend,
     pub(crate) sync: Sync,
     pub(crate) membership: Membership,
+    pub(crate) proven: Proven,
+    pub(crate) caution: Caution,
     pub(crate) participation: Participation,
     pub(crate) halted: bool,
 }
@@ -122,6 +131,7 @@ impl Engine {
             self.recover_deadline(),
             self.resend_deadline(),
             self.sync_deadline(),
+            self.rollback_deadline(),
         ];
         Some(deadlines.into_iter().flatten().min()?.saturating_sub(self.set_back))
     }
@@ -137,6 +147,9 @@ impl Engine {
             Message::HeaderVote(vote) => self.on_header_vote(from, vote),
             Message::Registration(registration) => self.on_registration(from, *registration),
             Message::Amendment(amendment) => self.on_amendment(from, *amendment),
+            Message::Evidence(evidence) => self.on_evidence(from, *evidence),
+            Message::Recall => self.on_recall(from),
+            Message::Recalled(recalled) => self.on_recalled(from, &recalled),
         }
     }
 
@@ -144,7 +157,8 @@ impl Engine {
     pub(crate) fn settle(&mut self) -> Step {
         self.adopt_next_rounds();
         while !self.halted {
-            let mut moved = self.try_heights();
+            let mut moved = self.try_recall();
+            moved |= self.try_heights();
             moved |= self.try_deal();
             moved |= self.try_verify();
             moved |= self.try_agree();
@@ -282,6 +296,8 @@ impl fmt::Debug for Engine {
             .field("resend", &self.resend)
             .field("sync", &self.sync)
             .field("membership", &self.membership)
+            .field("proven", &self.proven)
+            .field("caution", &self.caution)
             .field("halted", &self.halted)
             .finish_non_exhaustive()
     }

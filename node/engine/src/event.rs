@@ -8,6 +8,7 @@ use beacon_spec::bundle::KeyBundle;
 use beacon_spec::chain::{Beacon, Transcript};
 use beacon_spec::committee::MemberList;
 use beacon_spec::consensus::ConsensusMessage;
+use beacon_spec::evidence::Evidence;
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::{IdentityKey, VotingKey};
 use beacon_spec::message::{Amendment, Commitment, HeaderVote, Opening, Ready, Registration, SetEntry, Shares};
@@ -18,6 +19,7 @@ use crate::batch::{Batch, Decision, Seq};
 use crate::checkpoint::Checkpoint;
 use crate::engine::BundleSecrets;
 use crate::job::{Job, JobResult};
+use crate::rollback::Recalled;
 
 /// Unix time or a timer's deadline in milliseconds; the engine never reads a clock.
 pub type Millis = u64;
@@ -34,6 +36,11 @@ pub enum Message {
     HeaderVote(HeaderVote),
     Registration(Box<Registration>),
     Amendment(Box<Amendment>),
+    Evidence(Box<Evidence>),
+    /// "What have you seen of me?"; directly.
+    Recall,
+    /// The answer to a [`Message::Recall`]; directly.
+    Recalled(Box<Recalled>),
 }
 
 /// What a node may ask another. Answered from the store by [`crate::serve::serve`].
@@ -209,8 +216,8 @@ pub enum Halt {
 pub enum Fault {
     /// A peer sent something that no honest peer sends; not provable to others.
     Peer { peer: IdentityKey, reason: Reject },
-    /// A member signed two things that conflict, or a header that is not the certified one; provable.
-    Crime { member: u16, what: &'static str },
+    /// A member broke the protocol provably; the first proof of this crime of its in the epoch.
+    Crime(Box<Evidence>),
 }
 
 /// What one step asks for.

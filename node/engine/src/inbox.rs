@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use beacon_spec::evidence::{BadDealing, Crime, Evidence};
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::IdentityKey;
 use beacon_spec::message::{Commitment, SetEntry};
 
 use crate::batch::Record;
 use crate::engine::Engine;
-use crate::event::{Effect, Fault};
+use crate::event::Effect;
 use crate::job::{Job, RejectedCommitment, VerifiedCommitment, VerifyItem, VerifyJob};
 use crate::window::{Held, Wanted, Window};
 
@@ -60,8 +61,8 @@ impl Engine {
         }
         if seen.iter().all(|other| other.body != body) && seen.len() < FLOOD_CAP {
             seen.push(commitment.signed);
-            if seen.len() == 2 {
-                self.out.faults.push(Fault::Crime { member: body.member, what: "two commitments for one window" });
+            if let [first, second] = seen[..] {
+                self.accuse(Evidence::TwoCommitments { first, second });
             }
         }
         if let Some(window) = self.window_mut(body.window) {
@@ -140,12 +141,25 @@ impl Engine {
     fn reject(&mut self, number: u64, rejected: &RejectedCommitment) {
         let body = rejected.commitment.signed.body;
         let entry = SetEntry { member: body.member, commitment: body.hash(&self.config.chain) };
-        self.out.faults.push(Fault::Crime { member: body.member, what: "signed dealings that do not verify" });
+        if let Some(bad) = self.bad_dealing(number, &rejected.commitment) {
+            self.accuse(Evidence::BadDealing(Box::new(bad)));
+        }
         if let Some(window) = self.windows.get_mut(&number) {
             window.pending.remove(&entry);
             window.wanted.remove(&entry);
             window.rejected.insert(entry);
         }
+    }
+
+    /// The proof that a signed commitment does not verify, if the crime is not proven yet.
+    fn bad_dealing(&self, number: u64, commitment: &Commitment) -> Option<BadDealing> {
+        if !self.is_news(number, commitment.signed.body.member, Crime::BadDealing) {
+            return None;
+        }
+        let (chain, schedule) = (self.config.chain, self.schedule());
+        let committee = self.committee_of_window(number)?;
+        let hashes = commitment.check(&chain, &committee, &schedule, number).ok()?;
+        BadDealing::find(commitment, hashes, &chain, &schedule, &committee)
     }
 
     /// Notes that `entries` are needed; the sync asks for those that are not here.

@@ -166,6 +166,7 @@ impl Engine {
         while self.committees.len() > COMMITTEES {
             self.committees.pop_first();
         }
+        self.drop_past_evidence();
         self.membership.wanted = self.membership.wanted.filter(|(wanted, _)| *wanted > epoch);
         self.look_again();
         self.announce_members();

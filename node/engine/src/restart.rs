@@ -15,10 +15,12 @@ use crate::batch::{Decision, Recovered};
 use crate::certify::Chain;
 use crate::engine::{Config, Engine};
 use crate::event::{Halt, Millis, Step};
+use crate::evidence::Proven;
 use crate::inbox::Inbox;
 use crate::membership::{Known, Membership};
 use crate::open::Round;
 use crate::resend::Resend;
+use crate::rollback::Caution;
 use crate::status::Participation;
 use crate::sync::Sync;
 use crate::window::Decided;
@@ -51,10 +53,13 @@ impl Engine {
             resend: Resend::default(),
             sync: Sync::default(),
             membership: Membership::default(),
+            proven: Proven::default(),
+            caution: Caution::default(),
             participation: Participation::default(),
             halted: false,
         };
         engine.sync.head_since = now;
+        engine.be_cautious(&recovered);
         engine.restore(recovered);
         engine.announce_members();
         let step = engine.settle();
@@ -72,6 +77,7 @@ impl Engine {
         if let Err(reason) = self.restore_committees(recovered.committees, recovered.tip.as_ref()) {
             return self.halt(Halt::BadRecords(reason));
         }
+        self.restore_evidence(&recovered.evidence);
         let base = recovered.registry.map(Known::new);
         for decision in recovered.decisions {
             let number = decision.value.window;
@@ -133,6 +139,7 @@ impl Engine {
             Some(before) => Some(self.registry_after(&before, &decision.value, &committee)?),
             None => base.filter(|known| known.hash == decision.value.registry).cloned(),
         };
+        self.agreement.note_decided(&decision.certificate);
         if let Some(window) = self.window_mut(number) {
             window.decision = Some(Decided { decision, seq: 0, openings: BTreeMap::new() });
         }

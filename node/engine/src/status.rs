@@ -47,6 +47,10 @@ pub struct Status {
     /// Rounds certified or learned with their transcripts since this process started.
     pub rounds_seen: u64,
     pub participation: Vec<(u16, MemberCount)>,
+    /// Whether this member still asks the others what they have seen of it, and signs nothing until they have answered.
+    pub asking: bool,
+    /// This member deals, proposes and votes above this window only, 0 mostly.
+    pub silent_through: u64,
 }
 
 impl Engine {
@@ -88,6 +92,8 @@ impl Engine {
             missing_transcripts: self.sync.missing_transcripts(),
             rounds_seen: self.participation.rounds,
             participation: self.participation.members.iter().map(|(member, count)| (*member, *count)).collect(),
+            asking: self.caution.is_asking(),
+            silent_through: self.caution.silent_through(),
         }
     }
 }

@@ -23,9 +23,9 @@ fn clock_2_clocks_that_are_put_right_stop_nothing() {
     net.agreed_outputs(12);
 }
 
-/// An old header vote under a round to come, passed on by another member, neither counts nor accuses. [certify-6]
+/// An old header vote under a round to come neither counts nor accuses. [certify-6]
 #[test]
-fn certify_6_a_header_vote_counts_only_from_its_member() {
+fn certify_6_an_old_header_vote_says_nothing_of_another_round() {
     let mut net = Net::new(&equal());
     net.start_all();
     assert!(net.run_to(3, GENESIS_TIME + 20_000));

@@ -36,6 +36,14 @@ pub(super) struct Arguments {
     /// Use an emulated ATECC608A, as one more source that is credited nothing
     #[arg(long)]
     emulate_atecc608a: bool,
+    /// This home was restored from a copy: sign nothing that the node may have signed after the copy was made. A member
+    /// finds out by itself as long as another member remembers it
+    #[arg(long)]
+    restored: bool,
+    /// Sign although others know of messages that this home has forgotten. For a network of which a third or more was
+    /// restored; the heights that it had reached are not safe any more
+    #[arg(long, conflicts_with = "restored")]
+    unsafe_sign_again: bool,
     /// For tests of recovery: deal and vote, but never open. Harms the network
     #[arg(long)]
     unsafe_withhold_openings: bool,
@@ -49,6 +57,10 @@ pub struct Prepared {
     pub sealed: Sealed,
     pub identity: IdentityKey,
     pub member: bool,
+    /// The operator says that the home was restored from a copy.
+    pub restored: bool,
+    /// The operator gives up safety for what was signed before.
+    pub unsafe_release: bool,
     pub withhold_openings: bool,
     /// Whether the chip is an emulated one.
     pub emulate_chip: bool,
@@ -74,6 +86,9 @@ fn announce(prepared: &Prepared) {
     if prepared.keys.was_damaged() {
         let path = prepared.keys.path().display();
         tracing::warn!(%path, "one slot of the key store was damaged; the other one is in use");
+    }
+    if prepared.unsafe_release {
+        tracing::error!("--unsafe-sign-again: what this member signed before may now be contradicted");
     }
     if prepared.withhold_openings {
         tracing::error!("--unsafe-withhold-openings: this node never opens its dealings; others must recover them");
@@ -104,6 +119,8 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
     let member = role(&keys, &sealed)?;
     Ok(Prepared {
         identity: keys.identity(),
+        restored: arguments.restored,
+        unsafe_release: arguments.unsafe_sign_again,
         withhold_openings: arguments.unsafe_withhold_openings,
         emulate_chip: arguments.emulate_atecc608a,
         withheld_file: home.resolve("withheld.jsonl".as_ref()),

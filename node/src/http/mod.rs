@@ -16,6 +16,7 @@ mod beacon;
 mod chain;
 mod drand;
 mod events;
+mod evidence;
 mod guard;
 pub mod health;
 mod listen;
@@ -66,6 +67,12 @@ pub fn public_router(api: PublicApi) -> Router {
                 .query("epoch", "the epoch; the newest if left out")
                 .answers(404, "no such epoch"),
             get(chain::committee),
+        )
+        .route(
+            Operation::get("/beacon/evidence", "Proofs of members' crimes")
+                .query("epoch", "the epoch; the newest if left out")
+                .query("from", "the first member; `next` of the answer before"),
+            get(evidence::evidence),
         )
         .route(
             Operation::get("/beacon/rounds", "Consecutive rounds")

@@ -17,7 +17,9 @@ pub fn topic(message: &Message) -> Option<Topic> {
         Message::Commitment(_) | Message::Registration(_) | Message::Amendment(_) => Some(Topic::Commitments),
         Message::Opening(_) | Message::Ready(_) => Some(Topic::Openings),
         Message::Beacon(_) => Some(Topic::Beacons),
+        Message::Evidence(_) => Some(Topic::Evidence),
         Message::Consensus(_) | Message::Shares(_) | Message::HeaderVote(_) => None,
+        Message::Recall | Message::Recalled(_) => None,
     }
 }
 
@@ -33,6 +35,9 @@ pub fn kind(message: &Message) -> &'static str {
         Message::HeaderVote(_) => "header-vote",
         Message::Registration(_) => "registration",
         Message::Amendment(_) => "amendment",
+        Message::Evidence(_) => "evidence",
+        Message::Recall => "recall",
+        Message::Recalled(_) => "recalled",
     }
 }
 
@@ -108,8 +113,10 @@ impl Driver {
                 self.metrics.fault(reason.code());
                 self.network.report(peer.0, Offence::InvalidMessage);
             }
-            Fault::Crime { member, what } => {
-                tracing::warn!(member, what, "a member broke the protocol provably");
+            Fault::Crime(evidence) => {
+                let (member, window) = (evidence.member(), evidence.window(&self.schedule));
+                let crime = evidence.crime().words();
+                tracing::warn!(member, window, crime, "a member broke the protocol provably: see /beacon/evidence");
                 self.metrics.fault("crime");
             }
         }

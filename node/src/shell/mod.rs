@@ -59,6 +59,8 @@ fn engine_config(prepared: &Prepared) -> engine::Config {
         identity: prepared.identity,
         long_lived: prepared.keys.long_lived().clone(),
         bundles: secrets(&prepared.keys),
+        restored: prepared.restored,
+        unsafe_release: prepared.unsafe_release,
         unsafe_withhold_openings: prepared.withhold_openings,
     }
 }

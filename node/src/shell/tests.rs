@@ -53,6 +53,8 @@ fn engine() -> (Engine, Step, Digest32) {
         identity: identities[0].identity(),
         long_lived: Zeroizing::new([0xc0; 32]),
         bundles: vec![Arc::new(BundleSecrets { epoch: 1, voting: voting(0), tickets: secrets })],
+        restored: false,
+        unsafe_release: false,
         unsafe_withhold_openings: false,
     };
     let (engine, step) = Engine::recover(config, Recovered::default(), GENESIS_TIME);

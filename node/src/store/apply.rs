@@ -11,7 +11,7 @@ use beacon_spec::hash::Digest32;
 use beacon_spec::mmr::Mmr;
 
 use super::error::StoreError;
-use super::schema::{Family, Tip, commitment_key, meta, number_key, wal_key};
+use super::schema::{Family, Tip, commitment_key, evidence_key, meta, number_key, wal_key};
 use super::{Known, Store};
 
 /// Rounds by which transcripts outstay before a prune, so that range deletes are few.
@@ -88,6 +88,11 @@ impl Applier {
                 group.delete_range(Family::Registries, &number_key(0), &number_key(*below))
             }
             Record::Committee(list) => group.put(Family::Committees, &number_key(list.epoch), &encode(list)),
+            Record::Evidence { epoch, evidence } => {
+                let key = evidence_key(*epoch, evidence.member(), evidence.crime() as u8);
+                group.put(Family::Evidence, &key, &encode(evidence))
+            }
+            Record::Silent { through } => group.put(Family::Meta, meta::SILENT, &number_key(*through)),
             Record::Forget { window } => {
                 let end = window.saturating_add(1);
                 let (from, to) = (number_key(self.forgotten), number_key(end));

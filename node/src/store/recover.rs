@@ -7,11 +7,12 @@ use beacon_engine::serve::Archive;
 use beacon_spec::chain::Beacon;
 use beacon_spec::codec::decode;
 use beacon_spec::committee::{MEMBER_LIST_LIMITS, MemberList};
+use beacon_spec::evidence::{EVIDENCE_LIMITS, Evidence};
 use beacon_spec::message::{COMMITMENT_LIMITS, Commitment};
 use beacon_spec::mmr::Mmr;
 
 use super::error::{Damage, StoreError};
-use super::schema::{DECISION_LIMITS, Family, TIP_LIMITS, Tip, meta, number, number_key};
+use super::schema::{DECISION_LIMITS, Family, TIP_LIMITS, Tip, evidence_key, meta, number, number_key};
 use super::{Entry, Store};
 
 /// Rounds without a transcript that are named at a start.
@@ -36,6 +37,8 @@ impl Store {
                 .take(MISSING)
                 .map(|entry| numbered(Family::Missing, &entry?.0))
                 .collect::<Result<_, _>>()?,
+            evidence: self.evidence_from(epoch.saturating_sub(1))?,
+            silent_through: self.silent_through()?,
             tip,
         })
     }
@@ -62,6 +65,35 @@ impl Store {
         entries.map(|entry| members(&entry?)).collect()
     }
 
+    fn evidence_from(&self, epoch: u64) -> Result<Vec<Evidence>, StoreError> {
+        self.scan(Family::Evidence, &number_key(epoch), None)?.map(|entry| evidence(&entry?)).collect()
+    }
+
+    /// Proofs of crimes of `epoch` by members from index `from` on, in order, until they take `bytes`; and the member
+    /// to go on with, if there are more.
+    pub fn evidence(&self, epoch: u64, from: u16, bytes: usize) -> Result<(Vec<Evidence>, Option<u16>), StoreError> {
+        let end = epoch.checked_add(1).map(|next| evidence_key(next, 0, 0));
+        let start = evidence_key(epoch, from, 0);
+        let (mut found, mut size) = (Vec::new(), 0);
+        for entry in self.scan(Family::Evidence, &start, end.as_ref().map(<[u8; 11]>::as_slice))? {
+            let entry = entry?;
+            let proof = evidence(&entry)?;
+            // All proofs against one member stand in one answer, so that the next one begins with another.
+            let begun = found.last().is_some_and(|last: &Evidence| last.member() == proof.member());
+            if size + entry.1.len() > bytes && !found.is_empty() && !begun {
+                return Ok((found, Some(proof.member())));
+            }
+            size += entry.1.len();
+            found.push(proof);
+        }
+        Ok((found, None))
+    }
+
+    fn silent_through(&self) -> Result<u64, StoreError> {
+        let Some(bytes) = self.raw(Family::Meta, meta::SILENT)? else { return Ok(0) };
+        number(&bytes).ok_or_else(|| StoreError::damaged(Family::Meta, meta::SILENT, Damage::Length(bytes.len())))
+    }
+
     fn all<T>(&self, family: Family, read: fn(&Entry) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
         self.scan(family, b"", None)?.map(|entry| read(&entry?)).collect()
     }
@@ -78,6 +110,13 @@ fn decision((key, bytes): &Entry) -> Result<Decision, StoreError> {
         true => Ok(decision),
         false => Err(damaged(Damage::OtherKey)),
     }
+}
+
+fn evidence((key, bytes): &Entry) -> Result<Evidence, StoreError> {
+    let damaged = |damage| StoreError::damaged(Family::Evidence, key, damage);
+    let evidence: Evidence = decode(bytes, &EVIDENCE_LIMITS).map_err(|reason| damaged(Damage::Undecodable(reason)))?;
+    let named = [&evidence.member().to_be_bytes()[..], &[evidence.crime() as u8]].concat();
+    if key.len() == 11 && key.ends_with(&named) { Ok(evidence) } else { Err(damaged(Damage::OtherKey)) }
 }
 
 fn members((key, bytes): &Entry) -> Result<MemberList, StoreError> {

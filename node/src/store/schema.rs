@@ -14,6 +14,7 @@
 //! | `decisions` | window | `Decision` |
 //! | `registries` | window | `Registry` after the window's value, where it changed |
 //! | `committees` | epoch | `MemberList`, from the second epoch on |
+//! | `evidence` | epoch, member, crime | `Evidence` |
 //! | `meta` | names in [`meta`] | see there |
 
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, Options};
@@ -48,6 +49,8 @@ pub(super) mod meta {
     pub const BASE: &[u8] = b"base";
     /// Present, and empty, in a backup that no node has started from.
     pub const BACKUP: &[u8] = b"backup";
+    /// The window up to which nothing may be signed, u64; 0 or nothing: everything may.
+    pub const SILENT: &[u8] = b"silent";
 }
 
 /// The newest round, and the peaks after it.
@@ -70,11 +73,12 @@ pub(super) enum Family {
     Decisions,
     Registries,
     Committees,
+    Evidence,
     Meta,
 }
 
 impl Family {
-    pub const ALL: [Family; 11] = [
+    pub const ALL: [Family; 12] = [
         Family::Beacons,
         Family::Transcripts,
         Family::Missing,
@@ -85,6 +89,7 @@ impl Family {
         Family::Decisions,
         Family::Registries,
         Family::Committees,
+        Family::Evidence,
         Family::Meta,
     ];
 
@@ -100,6 +105,7 @@ impl Family {
             Family::Decisions => "decisions",
             Family::Registries => "registries",
             Family::Committees => "committees",
+            Family::Evidence => "evidence",
             Family::Meta => "meta",
         }
     }
@@ -118,7 +124,8 @@ impl Family {
         match self {
             Family::Transcripts | Family::Commitments => 4 << 20,
             Family::Beacons | Family::Wal | Family::Decisions | Family::Meta => 1 << 20,
-            Family::Missing | Family::Mmr | Family::Seeds | Family::Registries | Family::Committees => 256 << 10,
+            Family::Missing | Family::Mmr | Family::Seeds | Family::Registries => 256 << 10,
+            Family::Committees | Family::Evidence => 256 << 10,
         }
     }
 
@@ -188,6 +195,15 @@ pub(super) fn commitment_key(window: u64, member: u16, hash: &Digest32) -> [u8; 
     key[..8].copy_from_slice(&window.to_be_bytes());
     key[8..10].copy_from_slice(&member.to_be_bytes());
     key[10..].copy_from_slice(&hash.0);
+    key
+}
+
+/// The key of a proof of a crime.
+pub(super) fn evidence_key(epoch: u64, member: u16, crime: u8) -> [u8; 11] {
+    let mut key = [0; 11];
+    key[..8].copy_from_slice(&epoch.to_be_bytes());
+    key[8..10].copy_from_slice(&member.to_be_bytes());
+    key[10] = crime;
     key
 }
 

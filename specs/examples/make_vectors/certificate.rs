@@ -12,11 +12,12 @@ pub const WEIGHTS: [u64; 9] = [3, 1, 2, 0, 2, 1, 1, 1, 1];
 /// Weight 9 of 12, and weight 8: exactly two thirds.
 const QUORUM: [u16; 5] = [0, 2, 4, 5, 6];
 const TWO_THIRDS: [u16; 4] = [0, 1, 2, 4];
+const ROUND: u64 = 7;
 
 pub fn build() -> Build {
     let world = World::new("certificates", &WEIGHTS);
     let header = Digest32(seed("header", &[1]));
-    let digest = HeaderVote::digest(&header);
+    let digest = HeaderVote::digest(&world.chain, ROUND, &header);
     let sign = |member: u16, digest: &Digest32| world.keys[0][usize::from(member)].voting.sign(digest);
     let by = |members: &[u16]| {
         let mut bitmap = vec![0; 2];
@@ -26,9 +27,10 @@ pub fn build() -> Build {
     let good = by(&QUORUM);
     let mut build = Build::new();
     build.share("signers", json!(wire(world.committees[0].signers().list())));
+    build.share("chain", json!(world.chain));
     build.share("header", json!(header));
     let mut case = |name: &str, verdict: &str, bytes: String| {
-        let input = json!({ "signers": "@signers", "header": "@header", "certificate": bytes });
+        let input = json!({ "chain": "@chain", "round": ROUND, "signers": "@signers", "header": "@header", "certificate": bytes });
         build.case("certificate", name, verdict, input);
     };
     let all: Vec<u16> = (0..9).filter(|member| *member != 3).collect();
@@ -51,7 +53,7 @@ pub fn build() -> Build {
     case("one signature twice", "bad-signature", wire(&with(&good, |c| c.signatures[1] = c.signatures[0])));
     let spoilt = with(&by(&all), |c| c.signatures[7].0[0] ^= 1);
     case("one bad signature above a good quorum", "bad-signature", wire(&spoilt));
-    let other = with(&good, |c| c.signatures[4] = sign(6, &HeaderVote::digest(&Digest32::ZERO)));
+    let other = with(&good, |c| c.signatures[4] = sign(6, &HeaderVote::digest(&world.chain, ROUND, &Digest32::ZERO)));
     case("one signature over another header", "bad-signature", wire(&other));
     case(
         "one signature over the bare header hash",

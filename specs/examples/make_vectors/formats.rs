@@ -2,9 +2,10 @@
 
 use beacon_spec::chain::{Beacon, Transcript};
 use beacon_spec::consensus::{
-    CommitCertificate, ConsensusMessage, PolkaCertificate, Proposal, RoundCertificate, RoundCertificateKind,
-    RoundSignature, SignedProposal, Vote, VoteKind,
+    CommitCertificate, ConsensusMessage, PolkaCertificate, Proposal, ProposalHead, RoundCertificate,
+    RoundCertificateKind, RoundSignature, SignedProposal, SignedVote, Vote, VoteKind,
 };
+use beacon_spec::evidence::{BadDealing, Evidence};
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::{ScalarBytes, Signature};
 use beacon_spec::message::{
@@ -23,6 +24,7 @@ pub fn build() -> Build {
     messages(&mut build, &world);
     agreement(&mut build, &world);
     chain(&mut build, &world);
+    evidence(&mut build, &world);
     build
 }
 
@@ -32,6 +34,29 @@ fn add<T: serde::Serialize>(build: &mut Build, kind: &str, name: &str, value: &T
 
 fn refused(build: &mut Build, kind: &str, name: &str, verdict: &str, bytes: String) {
     build.case(kind, name, verdict, json!({ "bytes": bytes }));
+}
+
+fn evidence(build: &mut Build, world: &World) {
+    let vote = HeaderVote { round: 1, member: 1, header: digest(1), signature: signature(8) };
+    let signed = world.commitment(1, 1).signed;
+    let voted = |id| SignedVote {
+        vote: Vote { height: 1, round: 0, kind: VoteKind::Prevote, value_id: id, member: 1 },
+        signature: signature(9),
+    };
+    let proposal = Proposal { height: 1, round: 0, pol_round: None, value_id: digest(2), member: 1 };
+    let head = ProposalHead { proposal, signature: signature(10) };
+    let bad = BadDealing { signed, hashes: vec![digest(3), digest(4)], index: 1, dealing: world.deal(2, 1).0 };
+    let (beacon, _) = world.chain(1, &[0, 1, 3]).remove(0);
+    for (name, evidence) in [
+        ("two commitments", Evidence::TwoCommitments { first: signed, second: signed }),
+        ("a bad dealing", Evidence::BadDealing(Box::new(bad))),
+        ("two proposals", Evidence::TwoProposals { first: head, second: head }),
+        ("two votes", Evidence::TwoVotes { first: voted(None), second: voted(Some(digest(1))) }),
+        ("two header votes", Evidence::TwoHeaderVotes { first: vote, second: vote }),
+        ("an uncertified header", Evidence::UncertifiedHeader { vote, beacon: Box::new(beacon) }),
+    ] {
+        add(build, "Evidence", name, &evidence);
+    }
 }
 
 fn digest(i: u64) -> Digest32 {

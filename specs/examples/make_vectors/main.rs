@@ -15,6 +15,7 @@ mod chain;
 mod committee;
 mod consensus;
 mod draw;
+mod evidence;
 mod formats;
 mod genesis;
 mod message;
@@ -32,6 +33,7 @@ fn main() {
         "committee" => committee::build(),
         "consensus" => consensus::build(),
         "draw" => draw::build(),
+        "evidence" => evidence::build(),
         "formats" => formats::build(),
         "genesis" => genesis::build(),
         "message" => message::build(),

@@ -147,19 +147,26 @@ fn readies(build: &mut Build, world: &World) {
     case("for another chain", "bad-signature", &Ready::make(&OTHER, 3, 1, voting(world, 1)));
     case("a member without weight", "no-weight", &Ready::make(&world.chain, 3, 3, voting(world, 3)));
     case("a member that is not there", "unknown-member", &Ready { member: 7, ..good });
-    let header_vote = HeaderVote::make(3, 1, OTHER, voting(world, 1));
+    let header_vote = HeaderVote::make(&world.chain, 3, 1, OTHER, voting(world, 1));
     case("the signature of a header vote", "bad-signature", &Ready { signature: header_vote.signature, ..good });
 }
 
 fn header_votes(build: &mut Build, world: &World) {
-    let good = HeaderVote::make(3, 1, OTHER, voting(world, 1));
+    let good = HeaderVote::make(&world.chain, 3, 1, OTHER, voting(world, 1));
     let mut case = |name: &str, verdict: &str, vote: &HeaderVote| {
-        build.case("header-vote", name, verdict, json!({ "signers": "@signers", "vote": wire(vote) }));
+        build.case(
+            "header-vote",
+            name,
+            verdict,
+            json!({ "chain": "@chain", "signers": "@signers", "vote": wire(vote) }),
+        );
     };
     case("member 1, round 3", "ok", &good);
     case("another header", "bad-signature", &HeaderVote { header: Digest32::ZERO, ..good });
+    case("another round", "bad-signature", &HeaderVote { round: 4, ..good });
+    case("another chain", "bad-signature", &HeaderVote::make(&OTHER, 3, 1, OTHER, voting(world, 1)));
     case("in another's name", "bad-signature", &HeaderVote { member: 2, ..good });
-    case("a member without weight", "no-weight", &HeaderVote::make(3, 3, OTHER, voting(world, 3)));
+    case("a member without weight", "no-weight", &HeaderVote::make(&world.chain, 3, 3, OTHER, voting(world, 3)));
     case("a member that is not there", "unknown-member", &HeaderVote { member: 7, ..good });
     case("signature of zeros", "bad-signature", &HeaderVote { signature: Signature([0; 64]), ..good });
 }

@@ -6,6 +6,7 @@ use beacon_spec::chain::{Beacon, Header, TRANSCRIPT_LIMITS, Transcript};
 use beacon_spec::codec::{Limits, decode, encode};
 use beacon_spec::committee::{Member, MemberList, SignerList};
 use beacon_spec::consensus::{CommitCertificate, ConsensusMessage, Proposal, Vote};
+use beacon_spec::evidence::Evidence;
 use beacon_spec::genesis::{Draft, Genesis, LightGenesis};
 use beacon_spec::message::{
     Amendment, Change, Commitment, HeaderVote, Opening, Ready, Registration, Shares, Value as Agreed,
@@ -33,6 +34,7 @@ pub fn format(name: &str, bytes: &[u8], json: bool) -> Result<Value, Reject> {
         "Ready" => of::<Ready>(bytes, json),
         "Shares" => of::<Shares>(bytes, json),
         "HeaderVote" => of::<HeaderVote>(bytes, json),
+        "Evidence" => of::<Evidence>(bytes, json),
         "Registration" => of::<Registration>(bytes, json),
         "Change" => of::<Change>(bytes, json),
         "Amendment" => of::<Amendment>(bytes, json),

@@ -14,6 +14,7 @@ use beacon_spec::consensus::{
     value_id,
 };
 use beacon_spec::draw;
+use beacon_spec::evidence::{EVIDENCE_LIMITS, Evidence};
 use beacon_spec::genesis::{Draft, GENESIS_LIMITS, Genesis, LightGenesis, Parameters};
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::{IdentityKey, PointBytes, ScalarBytes, Signature, Verifier};
@@ -142,6 +143,7 @@ pub fn judge(kind: &str, input: &Input) -> Value {
         "signed-commitment" => signed_commitment(input),
         "ready" => ready(input),
         "header-vote" => header_vote(input),
+        "evidence" => evidence(input),
         "value" => value(input),
         "vote" => vote(input),
         "proposal" => proposal(input),
@@ -255,8 +257,15 @@ fn ready(input: &Input) -> Judged {
 
 fn header_vote(input: &Input) -> Judged {
     let vote: HeaderVote = input.decode("vote", &MESSAGE_LIMITS)?;
-    vote.verify(&input.signers()?)?;
+    vote.verify(&input.get("chain"), &input.signers()?)?;
     Ok(Value::Null)
+}
+
+fn evidence(input: &Input) -> Judged {
+    let evidence: Evidence = input.decode("evidence", &EVIDENCE_LIMITS)?;
+    let schedule = input.get("schedule");
+    evidence.verify(&input.get("chain"), &schedule, &input.opened().committee)?;
+    Ok(json!({ "member": evidence.member(), "crime": evidence.crime().words(), "epoch": evidence.epoch(&schedule) }))
 }
 
 fn value(input: &Input) -> Judged {
@@ -328,7 +337,7 @@ fn rotation(input: &Input) -> Judged {
 fn certificate(input: &Input) -> Judged {
     let signers = input.signers()?;
     let certificate: Certificate = input.decode("certificate", &BEACON_LIMITS)?;
-    certificate.verify(&input.get("header"), &signers)?;
+    certificate.verify(&input.get("chain"), input.get("round"), &input.get("header"), &signers)?;
     Ok(json!({ "members": certificate.members(&signers)? }))
 }
 

@@ -62,6 +62,12 @@ fn commit_3_vectors() {
     check(include_str!("../../vectors/message.json"), &kinds);
 }
 
+/// Rules [evidence-1] [evidence-2] [evidence-3] [evidence-4].
+#[test]
+fn evidence_3_vectors() {
+    check(include_str!("../../vectors/evidence.json"), &["evidence"]);
+}
+
 /// Rules [consensus-1] [consensus-2] [consensus-3] [consensus-4] [consensus-5] [consensus-6] [consensus-7] [consensus-8] [consensus-9].
 #[test]
 fn consensus_6_vectors() {
@@ -120,6 +126,7 @@ fn codec_1_format_vectors() {
         "Ready",
         "Shares",
         "HeaderVote",
+        "Evidence",
         "Registration",
         "Change",
         "Amendment",

@@ -180,7 +180,7 @@ impl World {
 
     pub fn header_vote(&self, header: &Header, member: u16) -> Signature {
         let key = &self.keys_of(header.epoch)[usize::from(member)].voting;
-        HeaderVote::make(header.round, member, header.hash(), key).signature
+        HeaderVote::make(&header.chain, header.round, member, header.hash(), key).signature
     }
 
     /// The certificate that exactly these members sign, whether it is a quorum or not.

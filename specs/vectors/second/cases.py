@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from . import chain, curve, draw, members, messages, plan, pvss, wire
+from . import chain, curve, draw, evidence, members, messages, plan, pvss, wire
 from .own_shapes import READERS
 from .rules import need
 from .text import read_share, unhex
@@ -11,7 +11,7 @@ from .text import read_share, unhex
 FOLDER = pathlib.Path(__file__).parent.parent
 FILES = [
     "hash", "keys", "points", "tickets", "schedule", "mmr", "formats", "pvss", "bundle", "committee", "genesis",
-    "message", "consensus", "mix", "certificate", "chain", "transcript", "registry", "draw",
+    "message", "consensus", "mix", "certificate", "chain", "transcript", "registry", "draw", "evidence",
 ]  # fmt: skip
 
 SMALL, MESSAGE, BEACON, COMMITMENT, VALUE, LARGE = 64 << 10, 1 << 20, 40 << 10, 2 << 20, 512 << 10, 40 << 20
@@ -156,8 +156,14 @@ def _ready(i):
 
 def _header_vote(i):
     vote = i.decode("vote", "HeaderVote", MESSAGE)
-    digest = messages.vote_digest_of_header(vote["header"])
+    digest = messages.vote_digest_of_header(i.hex("chain"), vote["round"], vote["header"])
     curve.verify(i.signers().voting_key(vote["member"]), digest, vote["signature"])
+
+
+def _evidence(i):
+    committee = i.genesis()[1]
+    given = i.decode("evidence", "Evidence", SMALL)
+    return evidence.check(given, i.hex("chain"), i.schedule(), committee)
 
 
 def _value(i):
@@ -223,7 +229,7 @@ def _assembly(i):
 def _certificate(i):
     signers = i.signers()
     certificate = i.decode("certificate", "Certificate", BEACON)
-    return {"members": chain.check_certificate(certificate, i.hex("header"), signers)}
+    return {"members": chain.check_certificate(certificate, i.hex("chain"), i.number("round"), i.hex("header"), signers)}
 
 
 def _header(i):
@@ -349,6 +355,7 @@ KINDS = {
     "ready": _ready,
     "header-vote": _header_vote,
     "value": _value,
+    "evidence": _evidence,
     "vote": _vote,
     "proposal": _proposal,
     "commit-certificate": _commit_certificate,

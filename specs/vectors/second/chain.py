@@ -34,7 +34,7 @@ def expand(secret, label, length):
 # certificate.md
 
 
-def check_certificate(certificate, header, signers):
+def check_certificate(certificate, chain, round_, header, signers):
     """[certify-3] and [certify-4]. Gives the members."""
     bitmap, signatures, count = certificate["bitmap"], certificate["signatures"], len(signers.keys)
     need("certify-3 length of the bitmap", len(bitmap) == -(-count // 8), "bad-bitmap")
@@ -51,7 +51,7 @@ def check_certificate(certificate, header, signers):
     need("certify-4 quorum", signers.is_quorum(weight), "no-quorum")
     for i, (member, signature) in enumerate(zip(members, signatures)):
         if on("certify-4 every signature") or i < len(members) - 1:
-            curve.verify(signers.keys[member], vote_digest_of_header(header), signature)
+            curve.verify(signers.keys[member], vote_digest_of_header(chain, round_, header), signature)
     return members
 
 
@@ -101,7 +101,7 @@ def check_beacon(beacon, chain, schedule, signers):
     need("chain-4 committee", header["committee"] == signers.hash, "wrong-committee")
     hash_ = header_hash(header)
     if on("chain-4 certificate"):
-        check_certificate(beacon["certificate"], hash_, signers)
+        check_certificate(beacon["certificate"], chain, header["round"], hash_, signers)
     return hash_
 
 

@@ -58,9 +58,14 @@ def ready_digest(chain, round_, member):
     )
 
 
-def vote_digest_of_header(header):
+def vote_digest_of_header(chain, round_, header):
     """[certify-1]"""
-    return h256("beacon/1/header-vote", bind("certify-1 header hash", header))
+    return h256(
+        "beacon/1/header-vote",
+        bind("certify-1 chain", chain),
+        bind("certify-1 round", u64(round_)),
+        bind("certify-1 header hash", header),
+    )
 
 
 def check_value(value, committee, window):

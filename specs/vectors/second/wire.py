@@ -114,6 +114,17 @@ HEADER = record(
 CERTIFICATE = record(bitmap=BLOB, signatures=vec(SIGNATURE))
 REVEALED = variants(opened=SCALAR, recovered=vec(SHARE))
 MMR = record(count="u64", peaks=vec(DIGEST))
+HEADER_VOTE = record(round="u64", member="u16", header=DIGEST, signature=SIGNATURE)
+BEACON = record(header=HEADER, certificate=CERTIFICATE)
+PROPOSAL_HEAD = record(proposal=PROPOSAL, signature=SIGNATURE)
+EVIDENCE = variants(
+    two_commitments=record(first=SIGNED_COMMITMENT, second=SIGNED_COMMITMENT),
+    bad_dealing=record(signed=SIGNED_COMMITMENT, hashes=vec(DIGEST), index="u16", dealing=DEALING),
+    two_proposals=record(first=PROPOSAL_HEAD, second=PROPOSAL_HEAD),
+    two_votes=record(first=SIGNED_VOTE, second=SIGNED_VOTE),
+    two_header_votes=record(first=HEADER_VOTE, second=HEADER_VOTE),
+    uncertified_header=record(vote=HEADER_VOTE, beacon=BEACON),
+)
 
 TYPES = {
     "KeyBundle": KEY_BUNDLE,
@@ -131,7 +142,8 @@ TYPES = {
     "Opening": record(round="u64", member="u16", d=SCALAR),
     "Ready": record(round="u64", member="u16", signature=SIGNATURE),
     "Shares": record(round="u64", member="u16", dealers=vec(record(dealer="u16", shares=vec(SHARE)))),
-    "HeaderVote": record(round="u64", member="u16", header=DIGEST, signature=SIGNATURE),
+    "HeaderVote": HEADER_VOTE,
+    "Evidence": EVIDENCE,
     "Registration": REGISTRATION,
     "Change": CHANGE,
     "Amendment": AMENDMENT,
@@ -152,7 +164,7 @@ TYPES = {
     ),
     "Certificate": CERTIFICATE,
     "Header": HEADER,
-    "Beacon": record(header=HEADER, certificate=CERTIFICATE),
+    "Beacon": BEACON,
     "Transcript": record(round="u64", contributions=vec(record(member="u16", dealing=DEALING, revealed=REVEALED))),
     "Mmr": MMR,
     "MmrProof": record(siblings=vec(DIGEST)),

@@ -6,6 +6,7 @@ use beacon_engine::batch::{DealingSeed, Decision, Record, Recovered};
 use beacon_engine::serve::Archive;
 use beacon_spec::chain::{Beacon, Transcript};
 use beacon_spec::committee::MemberList;
+use beacon_spec::evidence::Evidence;
 use beacon_spec::hash::Digest32;
 use beacon_spec::message::Commitment;
 use beacon_spec::mmr::Mmr;
@@ -24,6 +25,8 @@ pub struct Disk {
     wal: BTreeMap<(u64, u64), Vec<u8>>,
     registries: BTreeMap<u64, Registry>,
     members: BTreeMap<u64, MemberList>,
+    evidence: Vec<Evidence>,
+    silent_through: u64,
 }
 
 impl Disk {
@@ -47,6 +50,8 @@ impl Disk {
             Record::Registry { window, registry } => drop(self.registries.insert(window, registry)),
             Record::ForgetRegistries { below } => self.registries = self.registries.split_off(&below),
             Record::Committee(list) => drop(self.members.insert(list.epoch, *list)),
+            Record::Evidence { evidence, .. } => self.evidence.push(*evidence),
+            Record::Silent { through } => self.silent_through = through,
             Record::Forget { window } => {
                 self.seeds.retain(|other, _| *other > window);
                 self.commitments.retain(|(other, _, _), _| *other > window);
@@ -66,6 +71,8 @@ impl Disk {
             commitments: self.commitments.values().cloned().collect(),
             seeds: self.seeds.iter().map(|(window, seed)| (*window, seed.clone())).collect(),
             wal: self.wal.iter().map(|((height, index), entry)| (*height, *index, entry.clone())).collect(),
+            evidence: self.evidence.clone(),
+            silent_through: self.silent_through,
             missing_transcripts: Vec::new(),
         }
     }

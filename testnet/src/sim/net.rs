@@ -350,7 +350,7 @@ impl Net {
             Effect::NeedEntropy { window } => {
                 // Fresh bytes each time it is asked for, as the workers give.
                 let (identity, count) = (self.nodes[index].config.identity, self.counter);
-                let bytes = derive(&[b"entropy", &identity.0, &window.to_be_bytes(), &self.entropy_salt(count)]);
+                let bytes = derive(&[b"entropy", &identity.0, &window.to_be_bytes(), &self.entropy_salt(index, count)]);
                 let bytes = Zeroizing::new(bytes);
                 self.schedule_event(index, 1, Event::Input(Input::Entropy { window, bytes }));
             }
@@ -405,8 +405,8 @@ impl Net {
     }
 
     /// Calm networks get the same entropy whatever else happens, so that their outputs can be compared.
-    fn entropy_salt(&self, count: u64) -> [u8; 8] {
-        if self.chaos.relays { count.to_be_bytes() } else { [0; 8] }
+    fn entropy_salt(&self, index: usize, count: u64) -> [u8; 8] {
+        if self.chaos.relays { count.to_be_bytes() } else { self.nodes[index].harvest.to_be_bytes() }
     }
 
     /// Takes note of the committees that a node knows.

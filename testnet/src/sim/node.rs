@@ -22,6 +22,8 @@ pub struct Node {
     /// Whom the engine named as members.
     pub(super) members: Vec<IdentityKey>,
     pub config: Config,
+    /// Changes what its workers bring, where chance does not.
+    pub harvest: u64,
     pub engine: Option<Engine>,
     /// What a power cut leaves.
     pub disk: Disk,
@@ -59,6 +61,7 @@ impl Node {
             store: 0,
             members: Vec::new(),
             config,
+            harvest: 0,
             engine: None,
             disk: Disk::default(),
             written: Disk::default(),

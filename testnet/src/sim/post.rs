@@ -190,6 +190,9 @@ pub fn describe(message: &Message) -> String {
             format!("registration of {} for epoch {}", registration.member, registration.bundle.epoch)
         }
         Message::Amendment(_) => "amendment".into(),
+        Message::Recall => "question what was seen".into(),
+        Message::Recalled(_) => "answer what was seen".into(),
+        Message::Evidence(evidence) => format!("evidence against {}", evidence.member()),
         Message::HeaderVote(vote) => format!("header vote of {} for round {}", vote.member, vote.round),
         Message::Consensus(message) => {
             let place = format!("{}/{}", message.height(), message.round());

@@ -97,6 +97,8 @@ impl Setup {
                     identity: key.identity(),
                     long_lived: Zeroizing::new(derive(&[b"long-lived", &key.public()])),
                     bundles: vec![Arc::new(bundle)],
+                    restored: false,
+                    unsafe_release: false,
                     unsafe_withhold_openings: false,
                 };
                 (key.clone(), config)

@@ -124,7 +124,7 @@ export class Chain {
 
   /** Signs a header with the heaviest members that make a quorum, `fewer` of them left out. */
   certify(header, fewer = 0) {
-    const digest = new Hasher(TAG.headerVote).fixed(headerHash(header)).finish();
+    const digest = new Hasher(TAG.headerVote).fixed(header.chain).u64(header.round).fixed(headerHash(header)).finish();
     const { weights } = this.#plan;
     const total = weights.reduce((sum, weight) => sum + weight);
     const heaviest = this.#members

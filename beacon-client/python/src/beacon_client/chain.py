@@ -129,7 +129,7 @@ class Certificate:
             raise refusal
         return members
 
-    def verify(self, hashed: bytes, signers: Signers, what: str = "certificate") -> None:
+    def verify(self, chain: bytes, round: int, hashed: bytes, signers: Signers, what: str = "certificate") -> None:
         """Verifies every listed signature, one by one, and the quorum. [certify-4]"""
         members = self.members(signers, what)
         if len(members) != len(self.signatures):
@@ -137,7 +137,7 @@ class Certificate:
         weight = sum(map(signers.weight, members))
         if not signers.is_quorum(weight):
             raise Refused("no-quorum", what, "certificate.bitmap", f"more than 2/3 of {signers.total}", weight)
-        digest = tagged("beacon/1/header-vote", hashed)
+        digest = tagged("beacon/1/header-vote", chain, u64(round), hashed)
         for member, signature in zip(members, self.signatures):
             if not signers.verifier(member).accepts(digest, signature):
                 raise Refused("bad-signature", f"{what}, member {member}", "certificate.signatures")
@@ -181,7 +181,7 @@ class Beacon:
         if header.committee != signers.hash:
             raise Refused("wrong-committee", what, "header.committee", signers.hash, header.committee)
         hashed = header.hash()
-        self.certificate.verify(hashed, signers, f"certificate of round {header.round}")
+        self.certificate.verify(header.chain, header.round, hashed, signers, f"certificate of round {header.round}")
         return hashed
 
     def to_json(self) -> dict[str, object]:

@@ -310,6 +310,10 @@ impl Host {
         }
     }
 
+    pub fn newest_of(&self, member: u16) -> (Option<wire::ProposalHead>, Option<wire::SignedVote>) {
+        (self.watch.newest_proposal(member), self.watch.newest_vote(member))
+    }
+
     fn verify(&mut self, signed: &SignedMessage<Beacon, ConsensusMsg<Beacon>>, key: &Verifier) -> bool {
         let (once, round, digest, address) = match &signed.message {
             ConsensusMsg::Vote(vote) => {

@@ -10,7 +10,7 @@ use arc_malachitebft_core_consensus::{
     Error, Input, LocallyProposedValue, MAX_FUTURE_ROUND_LOOKAHEAD, Params, ProposedValue, State, process,
 };
 use arc_malachitebft_core_types as bft;
-use beacon_spec::consensus::{CommitCertificate, ConsensusMessage, SignedProposal, value_id};
+use beacon_spec::consensus::{CommitCertificate, ConsensusMessage, ProposalHead, SignedProposal, SignedVote, value_id};
 use beacon_spec::hash::Digest32;
 use beacon_spec::sabotage::{Bug, planted};
 use bft::{Round, TimeoutKind, Validity, ValueOrigin, ValuePayload, VoteExtensionPolicy};
@@ -140,6 +140,10 @@ impl Instance {
 
     pub fn round(&self) -> u32 {
         convert::round(self.state.round())
+    }
+
+    pub fn newest_of(&self, member: u16) -> (Option<ProposalHead>, Option<SignedVote>) {
+        self.host.newest_of(member)
     }
 
     pub fn deadline(&self) -> Option<Millis> {

@@ -29,7 +29,7 @@ use host::Host;
 use instance::Instance;
 pub use timers::Timeouts;
 use timers::Timers;
-pub use wal::WalEntry;
+pub use wal::{WalEntry, logs_proposal, logs_vote};
 
 /// A member as agreement sees it; weight 0 has no part in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,6 +250,11 @@ impl Agree {
         let outputs = instance.finish();
         self.halted |= instance.halted();
         outputs
+    }
+
+    /// A member's newest verified proposal and vote of the current height.
+    pub fn newest_of(&self, member: u16) -> (Option<ProposalHead>, Option<SignedVote>) {
+        self.instance.as_ref().map(|instance| instance.newest_of(member)).unwrap_or_default()
     }
 
     /// The height last started.

@@ -36,6 +36,18 @@ enum Record {
     Timeout { step: Step, round: u32 },
 }
 
+/// Whether an entry says that this vote was signed.
+pub fn logs_vote(entry: &WalEntry, vote: &wire::Vote) -> bool {
+    let record = codec::decode::<Record>(&entry.bytes, &ENTRY_LIMIT);
+    matches!(record, Ok(Record::Vote(signed)) if signed.vote == *vote)
+}
+
+/// Whether an entry says that this proposal was signed.
+pub fn logs_proposal(entry: &WalEntry, proposal: &wire::Proposal) -> bool {
+    let record = codec::decode::<Record>(&entry.bytes, &ENTRY_LIMIT);
+    matches!(record, Ok(Record::Proposal(signed)) if signed.proposal == *proposal)
+}
+
 /// The entry for an input that the core wants logged; `None` for one that it must not log.
 pub fn encode(height: u64, input: &Input<Beacon>) -> Option<WalEntry> {
     let record = match input {

@@ -38,6 +38,14 @@ impl Watch {
         Some(AgreeFault::TwoProposals { first: *first, second: head })
     }
 
+    pub fn newest_vote(&self, member: u16) -> Option<SignedVote> {
+        self.votes.iter().rev().find(|((_, _, voter), _)| *voter == member).map(|(_, (signed, _))| *signed)
+    }
+
+    pub fn newest_proposal(&self, member: u16) -> Option<ProposalHead> {
+        self.proposals.values().rev().map(|(head, _)| *head).find(|head| head.proposal.member == member)
+    }
+
     /// Forgets rounds long past, so that a height without an end does not grow without one.
     pub fn enter_round(&mut self, round: u32) {
         let oldest = round.saturating_sub(ROUNDS_BEHIND);

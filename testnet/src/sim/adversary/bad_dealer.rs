@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use beacon_engine::event::Message;
+use beacon_spec::evidence::Crime;
 use beacon_spec::message::{Commitment, dealing_context};
 
 use super::forge::Forge;
@@ -62,8 +63,8 @@ impl Adversary for BadDealer {
         let Some(bad) = once(&mut self.made, window, make) else { return vec![parcel] };
         scene.acted(self.name());
         // Who asks gets what its engine made, from its disk.
-        scene.guilty("two commitments for one window");
-        scene.guilty("signed dealings that do not verify");
+        scene.guilty(Crime::TwoCommitments);
+        scene.guilty(Crime::BadDealing);
         vec![Parcel { message: Message::Commitment(Box::new(bad)), ..parcel }]
     }
 }

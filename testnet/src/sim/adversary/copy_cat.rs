@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use beacon_engine::event::Message;
 use beacon_spec::consensus::ConsensusMessage;
+use beacon_spec::evidence::Crime;
 use beacon_spec::message::{Commitment, Ready};
 
 use super::forge::scaled;
@@ -96,7 +97,9 @@ fn moved(scene: &mut Scene, message: &Message) -> Option<Message> {
             }
             Message::Registration(registration)
         }
-        Message::Beacon(_) | Message::Amendment(_) => return None,
+        Message::Beacon(_) | Message::Amendment(_) | Message::Evidence(_) | Message::Recall | Message::Recalled(_) => {
+            return None;
+        }
     })
 }
 
@@ -119,9 +122,9 @@ impl Adversary for CopyCat {
             && self.copied.insert(source.signed.body.window)
             && let Some(copied) = copy(scene, source)
         {
-            scene.guilty("signed dealings that do not verify");
+            scene.guilty(Crime::BadDealing);
             // Who asks gets what its engine made, from its disk.
-            scene.guilty("two commitments for one window");
+            scene.guilty(Crime::TwoCommitments);
             parcels.push(scene.gossip(Message::Commitment(Box::new(copied))));
         }
         if scene.rng().below(8) == 0

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use beacon_engine::event::Message;
+use beacon_spec::evidence::Crime;
 use beacon_spec::message::Commitment;
 
 use super::scene::halves;
@@ -24,7 +25,7 @@ impl Adversary for EquivocatingDealer {
         let window = commitment.signed.body.window;
         let Some(other) = once(&mut self.others, window, || scene.deal(window)) else { return vec![parcel] };
         scene.acted(self.name());
-        scene.guilty("two commitments for one window");
+        scene.guilty(Crime::TwoCommitments);
         let (even, odd) = halves(&parcel.to);
         let other = Message::Commitment(Box::new(other));
         vec![Parcel { to: even, message: other, ..parcel.clone() }, Parcel { to: odd, ..parcel }]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use beacon_engine::event::Message;
 use beacon_spec::consensus::{ConsensusMessage, SignedProposal};
+use beacon_spec::evidence::Crime;
 use beacon_spec::hash::Digest32;
 
 use super::scene::halves;
@@ -50,7 +51,7 @@ impl Adversary for EquivocatingProposer {
         let Some(other) = once(&mut self.others, place, || other(scene, signed)) else { return vec![parcel] };
         let message = Message::Consensus(Box::new(ConsensusMessage::Proposal(other)));
         scene.acted(self.name());
-        scene.guilty("two proposals of one round");
+        scene.guilty(Crime::TwoProposals);
         let (even, odd) = halves(&parcel.to);
         vec![Parcel { to: even, message, ..parcel.clone() }, Parcel { to: odd, ..parcel }]
     }

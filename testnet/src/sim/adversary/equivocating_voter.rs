@@ -2,6 +2,7 @@
 
 use beacon_engine::event::Message;
 use beacon_spec::consensus::{ConsensusMessage, SignedVote};
+use beacon_spec::evidence::Crime;
 use beacon_spec::hash::Digest32;
 use beacon_spec::message::HeaderVote;
 
@@ -26,7 +27,7 @@ fn other_header(scene: &mut Scene, vote: &HeaderVote) -> Option<Message> {
     let committee = scene.committee(scene.schedule.window_of(vote.round))?;
     let key = scene.key(&committee)?;
     let header = Digest32(scene.rng().bytes());
-    Some(Message::HeaderVote(HeaderVote::make(vote.round, scene.member, header, &key)))
+    Some(Message::HeaderVote(HeaderVote::make(&scene.chain, vote.round, scene.member, header, &key)))
 }
 
 impl Adversary for EquivocatingVoter {
@@ -36,10 +37,10 @@ impl Adversary for EquivocatingVoter {
 
     fn send(&mut self, scene: &mut Scene, parcel: Parcel) -> Vec<Parcel> {
         let (other, crime) = match &parcel.message {
-            Message::HeaderVote(vote) => (other_header(scene, vote), "two header votes for one round"),
+            Message::HeaderVote(vote) => (other_header(scene, vote), Crime::TwoHeaderVotes),
             Message::Consensus(message) => match &**message {
                 ConsensusMessage::Vote(signed) if signed.vote.member == scene.member => {
-                    (other_vote(scene, signed), "two votes of one step")
+                    (other_vote(scene, signed), Crime::TwoVotes)
                 }
                 _ => return vec![parcel],
             },
@@ -48,6 +49,9 @@ impl Adversary for EquivocatingVoter {
         let Some(message) = other else { return vec![parcel] };
         scene.acted(self.name());
         scene.guilty(crime);
+        if crime == Crime::TwoHeaderVotes {
+            scene.guilty(Crime::UncertifiedHeader);
+        }
         let everyone = parcel.to.clone();
         let (even, odd) = halves(&parcel.to);
         match scene.rng().below(3) {

@@ -3,6 +3,7 @@
 
 use beacon_engine::event::Message;
 use beacon_spec::consensus::{ConsensusMessage, SignedProposal, Vote, VoteKind};
+use beacon_spec::evidence::Crime;
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::SecretKey;
 use beacon_spec::message::{HeaderVote, Ready};
@@ -25,23 +26,24 @@ fn junk(scene: &mut Scene, round: u64, key: &SecretKey) -> Option<Message> {
         0 => {
             let mut commitment = scene.deal(height)?;
             commitment.dealings.iter_mut().for_each(|dealing| dealing.z.0[..31].copy_from_slice(&hash.0[..31]));
-            scene.guilty("signed dealings that do not verify");
-            scene.guilty("two commitments for one window");
+            scene.guilty(Crime::BadDealing);
+            scene.guilty(Crime::TwoCommitments);
             Message::Commitment(Box::new(scene.commit(height, commitment.dealings)?))
         }
         1 => Message::Ready(Ready::make(&chain, round + ahead, member, key)),
         2 => {
-            scene.guilty("two header votes for one round");
-            Message::HeaderVote(HeaderVote::make(round + ahead, member, hash, key))
+            scene.guilty(Crime::TwoHeaderVotes);
+            scene.guilty(Crime::UncertifiedHeader);
+            Message::HeaderVote(HeaderVote::make(&chain, round + ahead, member, hash, key))
         }
         3 => {
-            scene.guilty("two proposals of one round");
+            scene.guilty(Crime::TwoProposals);
             let value = vec![7; 1 << scene.rng().below(18)];
             let signed = SignedProposal::sign((height, turn, None), value, &chain, (member, key));
             Message::Consensus(Box::new(ConsensusMessage::Proposal(signed)))
         }
         choice => {
-            scene.guilty("two votes of one step");
+            scene.guilty(Crime::TwoVotes);
             let kind = if choice == 4 { VoteKind::Prevote } else { VoteKind::Precommit };
             let vote = Vote { height, round: turn, kind, value_id: Some(hash), member };
             Message::Consensus(Box::new(ConsensusMessage::Vote(vote.sign(&chain, key))))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use beacon_engine::event::Message;
+use beacon_spec::evidence::Crime;
 use beacon_spec::message::{Commitment, dealing_context};
 
 use super::forge::Forge;
@@ -45,7 +46,7 @@ impl Adversary for IdentityDealer {
         let Some(made) = once(&mut self.made, window, || made(scene, window)) else { return vec![parcel] };
         scene.acted(self.name());
         // Who asks gets what its engine made, from its disk.
-        scene.guilty("two commitments for one window");
+        scene.guilty(Crime::TwoCommitments);
         vec![Parcel { message: Message::Commitment(Box::new(made)), ..parcel }]
     }
 }

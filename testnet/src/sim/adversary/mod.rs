@@ -14,6 +14,7 @@ mod eclipser;
 mod equivocating_dealer;
 mod equivocating_proposer;
 mod equivocating_voter;
+mod false_accuser;
 mod flooder;
 mod forge;
 mod heaviest;
@@ -27,6 +28,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use beacon_engine::event::{Message, Request, Response};
+use beacon_spec::evidence::Crime;
 
 use super::net::Net;
 use super::post::Parcel;
@@ -56,7 +58,7 @@ pub trait Adversary: Send {
 }
 
 /// Every crime there is, by name.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 20] = [
     "equivocating-dealer",
     "equivocating-proposer",
     "equivocating-voter",
@@ -73,6 +75,7 @@ pub const NAMES: [&str; 19] = [
     "choosy-proposer",
     "flooder",
     "sync-liar",
+    "false-accuser",
     "eclipser",
     "clock-cheat",
     "heaviest",
@@ -97,6 +100,7 @@ pub fn by_name(name: &str) -> Option<Box<dyn Adversary>> {
         "choosy-proposer" => Box::new(choosy_proposer::ChoosyProposer::default()),
         "flooder" => Box::new(flooder::Flooder),
         "sync-liar" => Box::new(sync_liar::SyncLiar),
+        "false-accuser" => Box::new(false_accuser::FalseAccuser),
         "eclipser" => Box::new(eclipser::Eclipser),
         "clock-cheat" => Box::new(clock_cheat::ClockCheat),
         "heaviest" => Box::new(heaviest::Heaviest),
@@ -142,7 +146,7 @@ pub struct Adversaries {
     /// Honest nodes that have lost their records.
     pub lost: BTreeSet<usize>,
     /// What members did that is a provable crime.
-    pub crimes: BTreeSet<(u16, &'static str)>,
+    pub crimes: BTreeSet<(u16, Crime)>,
     /// How often each crime was committed.
     pub counts: BTreeMap<&'static str, u64>,
     /// Whether the network is out of their hands.

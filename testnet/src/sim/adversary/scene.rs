@@ -5,6 +5,7 @@ use std::sync::Arc;
 use beacon_engine::event::Message;
 use beacon_engine::job::{DealJob, Job, JobResult};
 use beacon_spec::committee::Committee;
+use beacon_spec::evidence::Crime;
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::SecretKey;
 use beacon_spec::message::{Commitment, Value};
@@ -42,8 +43,8 @@ impl Scene<'_> {
     }
 
     /// Notes a crime of the own member that others may prove.
-    pub fn guilty(&mut self, what: &'static str) {
-        self.net.adversaries.crimes.insert((self.member, what));
+    pub fn guilty(&mut self, crime: Crime) {
+        self.net.adversaries.crimes.insert((self.member, crime));
     }
 
     pub fn committee(&self, window: u64) -> Option<Arc<Committee>> {

@@ -34,7 +34,7 @@ impl Adversary for Withholder {
             Message::HeaderVote(_) | Message::Consensus(_) => self.0 == Withheld::Votes,
             // Without a dealing in the set its engine says ready, which is then kept back.
             Message::Commitment(_) if self.0 == Withheld::Readies => return Vec::new(),
-            Message::Commitment(_) | Message::Beacon(_) | Message::Registration(_) | Message::Amendment(_) => false,
+            _ => false,
         };
         if !withheld {
             return vec![parcel];

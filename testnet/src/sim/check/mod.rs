@@ -141,7 +141,7 @@ impl Checks {
                 Box::new(secrecy::Secrecy::default()),
                 Box::new(withholding::Withholding::default()),
                 Box::new(signing::Signing::new(chain)),
-                Box::new(accusation::Accusation),
+                Box::new(accusation::Accusation(chain)),
                 Box::new(client::Client::new(chain, light)),
                 Box::new(memory::Memory),
             ],
