@@ -38,16 +38,21 @@ impl Engine {
         Some(self.round.quorum_at?.saturating_add(delay))
     }
 
+    /// Whether shares of a dealing were not released yet and can be: a dealing that a decision names may still be on
+    /// its way here.
+    fn may_release(&self, entry: &SetEntry) -> bool {
+        let index = self.index_in_window(self.chain.round + 1);
+        let held = self.windows.get(&self.current_window()).is_some_and(|window| window.dealing(entry, index).is_some());
+        held && !self.round.released.contains(&entry.member)
+    }
+
     pub(crate) fn recover_deadline(&self) -> Option<Millis> {
         self.round.quorum_at?;
         if self.round.header.is_some() {
             return None;
         }
-        self.missing()
-            .iter()
-            .filter(|entry| !self.round.released.contains(&entry.member))
-            .filter_map(|entry| self.release_time(entry.member))
-            .min()
+        let waiting = self.missing();
+        waiting.iter().filter(|entry| self.may_release(entry)).filter_map(|entry| self.release_time(entry.member)).min()
     }
 
     pub(crate) fn try_recover(&mut self) -> bool {
@@ -74,8 +79,7 @@ impl Engine {
         let due: Vec<SetEntry> = missing
             .iter()
             .filter(|entry| {
-                !self.round.released.contains(&entry.member)
-                    && self.release_time(entry.member).is_some_and(|at| at <= self.now)
+                self.may_release(entry) && self.release_time(entry.member).is_some_and(|at| at <= self.now)
             })
             .copied()
             .collect();

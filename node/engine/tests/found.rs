@@ -67,3 +67,23 @@ fn resend_2_an_opening_that_reached_one_member_reaches_all() {
     net.crash(dealer);
     assert!(net.run_to(ROUND + 4, GENESIS_TIME + 40_000), "the others go on");
 }
+
+/// A member that holds a ticket learns of the decision before it has a dealing of it whose dealer is gone. It releases its shares
+/// once the dealing has come: seed 228 of the simulator. [recover-4]
+#[test]
+fn recover_4_shares_of_a_dealing_that_came_late_are_released() {
+    let mut net = Net::new(&Setup { weights: vec![1; 4], period: 400, ..Setup::default() });
+    let holders: Vec<usize> = (0..4).filter(|member| net.committee.ticket_counts()[*member] > 0).collect();
+    let [dealer, late, _] = holders[..] else { panic!("three of four hold a ticket") };
+    // The dealer's commitment does not reach the late member, by gossip or upon asking.
+    net.deaf.insert((dealer, late));
+    net.starved.insert((late, dealer as u16));
+    net.start_all();
+    net.run_until(GENESIS_TIME - 100);
+    net.crash(dealer);
+    net.run_until(GENESIS_TIME + 3_000);
+    assert_eq!(net.nodes[late].head(), 0);
+    assert!(net.nodes[late].engine.as_mut().is_some_and(|engine| engine.status().decided > 0));
+    net.starved.clear();
+    assert!(net.run_to(6, GENESIS_TIME + 20_000), "rounds go on once they come");
+}

@@ -66,6 +66,8 @@ pub struct Net {
     pub certified_at: BTreeMap<(usize, u64), u64>,
     /// Commitments of these pairs (from, to) never arrive by gossip.
     pub deaf: BTreeSet<(usize, usize)>,
+    /// Pairs (node, member): asking for it gives the node no commitment of the member.
+    pub starved: BTreeSet<(usize, u16)>,
     /// Tells the processor time used so far, for benchmarks.
     pub meter: fn() -> Duration,
     /// The node whose work is measured: it shares none.
@@ -104,6 +106,7 @@ impl Net {
             faults: Vec::new(),
             certified_at: BTreeMap::new(),
             deaf: BTreeSet::new(),
+            starved: BTreeSet::new(),
             meter: || Duration::ZERO,
             metered: None,
             chaos: Chaos::none(),

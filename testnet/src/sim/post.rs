@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beacon_engine::event::{Input, Message, Recipient, Request, RequestId};
+use beacon_engine::event::{Input, Message, Recipient, Request, RequestId, Response};
 use beacon_engine::serve::serve;
 use beacon_spec::codec::{decode, encode};
 use beacon_spec::consensus::ConsensusMessage;
@@ -161,6 +161,13 @@ impl Net {
         let node = &self.nodes[other];
         let now = node.clock(self.now);
         let Ok(response) = serve(&Served(&node.written, &self.genesis), &node.config.chain, now, &request);
+        let response = match response {
+            Response::Commitments(mut all) => {
+                all.retain(|commitment| !self.starved.contains(&(index, commitment.signed.body.member)));
+                Response::Commitments(all)
+            }
+            other => other,
+        };
         let response = if self.adversaries.is_adversary(other) {
             self.scheme(other, |adversary, scene| adversary.answer(scene, index, &request, response))
         } else {

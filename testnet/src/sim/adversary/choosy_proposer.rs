@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use beacon_engine::event::Message;
 use beacon_spec::consensus::{ConsensusMessage, SignedProposal};
+use beacon_spec::evidence::Crime;
 
 use super::{Adversary, Scene, once};
 use crate::sim::post::Parcel;
@@ -50,6 +51,8 @@ impl Adversary for ChoosyProposer {
         let place = (signed.proposal.height, signed.proposal.round);
         let Some(chosen) = once(&mut self.chosen, place, || choose(scene, signed)) else { return vec![parcel] };
         scene.acted(self.name());
+        // Its own engine, which has signed another, says so when it hears of the chosen one.
+        scene.guilty(Crime::TwoProposals);
         let message = Message::Consensus(Box::new(ConsensusMessage::Proposal(chosen)));
         vec![Parcel { message, ..parcel }]
     }
