@@ -42,7 +42,8 @@ impl Engine {
     /// its way here.
     fn may_release(&self, entry: &SetEntry) -> bool {
         let index = self.index_in_window(self.chain.round + 1);
-        let held = self.windows.get(&self.current_window()).is_some_and(|window| window.dealing(entry, index).is_some());
+        let held =
+            self.windows.get(&self.current_window()).is_some_and(|window| window.dealing(entry, index).is_some());
         held && !self.round.released.contains(&entry.member)
     }
 
@@ -78,9 +79,7 @@ impl Engine {
         let Some(own) = self.own(committee) else { return false };
         let due: Vec<SetEntry> = missing
             .iter()
-            .filter(|entry| {
-                self.may_release(entry) && self.release_time(entry.member).is_some_and(|at| at <= self.now)
-            })
+            .filter(|entry| self.may_release(entry) && self.release_time(entry.member).is_some_and(|at| at <= self.now))
             .copied()
             .collect();
         if due.is_empty() {

@@ -1,5 +1,7 @@
 //! What a height's write-ahead log holds: the core's inputs that its votes follow from, as bytes.
 
+use std::fmt;
+
 use arc_malachitebft_core_consensus::{Input, ProposedValue};
 use arc_malachitebft_core_types as bft;
 use beacon_spec::codec::{self, Limits};
@@ -14,10 +16,17 @@ use super::convert;
 const ENTRY_LIMIT: Limits = Limits::bytes(16 << 20);
 
 /// One entry of a height's write-ahead log, opaque outside [`agree`](super).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalEntry {
     pub height: u64,
     pub bytes: Vec<u8>,
+}
+
+/// The bytes stand by their hash and length.
+impl fmt::Debug for WalEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WalEntry({}, {}, {})", self.height, wire::value_id(&self.bytes), self.bytes.len())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
