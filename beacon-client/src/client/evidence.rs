@@ -83,7 +83,7 @@ impl Client {
 }
 
 fn check(evidence: &Evidence, trust: &crate::trust::Trust, committee: &Committee) -> Result<(), Refusal> {
-    let verdict = evidence.verify(&trust.chain(), trust.schedule(), committee);
+    let verdict = evidence.verify(trust.chain(), trust.schedule(), committee);
     verdict.map_err(|reject| {
         let what = format!("evidence that member {} made {}", evidence.member(), evidence.crime().words());
         Refusal { field: None, ..Refusal::new(reject, what) }

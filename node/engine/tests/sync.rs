@@ -45,7 +45,7 @@ impl Chain {
             let header = chain.header(round, previous, &range, &committee);
             previous = header.hash();
             range.append(round, previous);
-            let digest = HeaderVote::digest(&previous);
+            let digest = HeaderVote::digest(&member.chain, round, &previous);
             let votes: Vec<(u16, Signature)> =
                 (0u16..).zip(&keys).map(|(index, key)| (index, key.sign(&digest))).collect();
             let certificate = Certificate::assemble(&votes, committee.signers()).expect("all sign");

@@ -18,7 +18,7 @@ use super::open::Access;
 use super::schema::{Family, meta};
 
 /// What is copied, in this order; `meta` comes last, so that a copy cut short is no database.
-const COPIED: [Family; 7] = [
+const COPIED: [Family; 8] = [
     Family::Beacons,
     Family::Mmr,
     Family::Transcripts,
@@ -26,6 +26,7 @@ const COPIED: [Family; 7] = [
     Family::Decisions,
     Family::Registries,
     Family::Committees,
+    Family::Evidence,
 ];
 const META: [&[u8]; 6] = [meta::FORMAT, meta::CHAIN, meta::GENESIS, meta::TIP, meta::FLOOR, meta::BASE];
 /// Bytes of one write.

@@ -238,7 +238,8 @@ impl<'a> Check<'a, '_> {
         let judged = hands_over || round == self.tip || (every > 0 && round.is_multiple_of(every));
         let committee = self.committee(header.epoch, Some(header.committee))?;
         if judged {
-            beacon.certificate.verify(&hash, committee.signers()).map_err(refused)?;
+            let verdict = beacon.certificate.verify(&header.chain, round, &hash, committee.signers());
+            verdict.map_err(refused)?;
             self.checked.certificates += 1;
         }
         if hands_over && self.store.members(header.epoch + 1)?.is_some() {

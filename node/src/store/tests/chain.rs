@@ -89,7 +89,7 @@ impl Chain {
             output: Digest32([!(round as u8); 32]),
         };
         let hash = header.hash();
-        let digest = HeaderVote::digest(&hash);
+        let digest = HeaderVote::digest(&self.hash, round, &hash);
         let epoch = header.epoch;
         let votes: Vec<(u16, Signature)> =
             SIGNERS.map(|member| (member, voting(member, epoch).sign(&digest))).collect();
