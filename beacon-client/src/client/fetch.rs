@@ -12,8 +12,7 @@ use crate::error::Error;
 use crate::refusal::Refusal;
 use crate::source::{Fault, Request};
 use crate::trust::{
-    Candidate, Conflict, GENESIS_LIMITS, PROOF_LIMITS, SIGNERS_LIMITS, Trust, Verified, read_signers,
-    verify_proof,
+    Candidate, Conflict, GENESIS_LIMITS, PROOF_LIMITS, SIGNERS_LIMITS, Trust, Verified, read_signers, verify_proof,
 };
 
 /// A server this close behind the trusted head is merely slower than another; the head itself is the answer.

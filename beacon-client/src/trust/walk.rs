@@ -157,7 +157,10 @@ impl Walk {
         };
         let certified = excludes
             && check_committee(&refused.header, &self.signers).is_ok()
-            && refused.certificate.verify(&refused.header.chain, refused.header.round, &refused.header.hash(), &self.signers).is_ok();
+            && refused
+                .certificate
+                .verify(&refused.header.chain, refused.header.round, &refused.header.hash(), &self.signers)
+                .is_ok();
         certified.then(|| Conflict { trusted: trusted.clone(), offered: refused.header.clone(), from: None })
     }
 

@@ -257,7 +257,11 @@ impl Engine {
         }
         let Some(committee) = self.committee(beacon.header.epoch) else { return };
         let known = |member, signature: &Signature| self.chain.votes.get(&member) == Some(signature);
-        match beacon.certificate.verify_knowing(&hash, committee.signers(), known) {
+        match beacon.certificate.verify_knowing(
+            (&self.config.chain, beacon.header.round, &hash),
+            committee.signers(),
+            known,
+        ) {
             Ok(()) => {
                 self.out.relay = true;
                 self.chain.passed_on = true;
