@@ -68,6 +68,8 @@ fn observer(home: &Path, chain: &Chain, port: u16, peers: &[String]) -> Prepared
         keys,
         sealed: sealed(chain),
         member: false,
+        restored: false,
+        unsafe_release: false,
         withhold_openings: false,
         emulate_chip: false,
         home: home.to_owned(),
