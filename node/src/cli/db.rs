@@ -135,7 +135,7 @@ fn failure(error: &StoreError, data: &Path) -> Failure {
 
 fn damage_remedy(data: &Path) -> String {
     format!(
-        "look at the disk (dmesg, smartctl) first. An observer: move {} away and start the node, which fetches \
+        "see that this user can read and write the directory; if so, look at the disk (dmesg, smartctl). An observer: move {} away and start the node, which fetches \
          everything again. A member: keep the home as it is and never put an older copy in its place, since that would \
          forget what was signed; run an observer from a backup meanwhile (beacon-node db --help)",
         data.display()
