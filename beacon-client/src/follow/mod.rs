@@ -129,7 +129,7 @@ struct Follower {
     /// The round to come.
     next: u64,
     /// Tells the pushers where to begin when they connect again.
-    wanted: watch::Sender<u64>,
+    wanted: watch::Sender<Option<u64>>,
     pushers: Pushers,
     sender: mpsc::Sender<Result<Event, Error>>,
     backoff: Backoff,
@@ -148,6 +148,9 @@ impl Follower {
         sender: mpsc::Sender<Result<Event, Error>>,
     ) -> Result<Follower, Ended> {
         let mut backoff = Backoff::default();
+        // Joining a peer's gossip takes a while, so it begins before anything is fetched.
+        let (wanted, next_wanted) = watch::channel(None);
+        let pushers = Pushers::start(&client, next_wanted);
         let head = loop {
             match client.head().await {
                 Ok(head) => break Some(head),
@@ -169,8 +172,7 @@ impl Follower {
         let from = from.unwrap_or(newest);
         let (walk, first) = client.begin_walk(&trust, from.min(newest)).await?;
         let next = walk.last().map_or(from.min(newest), |(round, _)| round + 1);
-        let (wanted, next_wanted) = watch::channel(next);
-        let pushers = Pushers::start(&client, next_wanted);
+        wanted.send_replace(Some(next));
         let follower = Follower {
             client,
             trust,
@@ -286,7 +288,7 @@ impl Follower {
         }
         self.walk = walk;
         self.next = last.round() + 1;
-        self.wanted.send_replace(self.next);
+        self.wanted.send_replace(Some(self.next));
         self.backoff.reset();
         self.told_late = 0;
         for verified in beacons {

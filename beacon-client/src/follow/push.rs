@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::backoff::Backoff;
 use crate::client::Client;
 use crate::refusal::Refusal;
-use crate::source::{Fault, Push, PushError};
+use crate::source::{Arrival, Fault, Push, PushError};
 
 /// Servers that push at the same time; the others are asked only for what is missing.
 const RACERS: usize = 3;
@@ -28,13 +28,20 @@ pub struct Pushers {
 }
 
 impl Pushers {
-    /// Starts to push from the first servers; `wanted` is the round to begin with at each connection.
-    pub fn start(client: &Client, wanted: watch::Receiver<u64>) -> Pushers {
+    /// Starts to push from the first servers; `wanted` is the round to begin with at each connection. Until there is one,
+    /// only peers that gossip are connected to, since they push what comes and nothing else.
+    pub fn start(client: &Client, wanted: watch::Receiver<Option<u64>>) -> Pushers {
         let (sender, pushed) = mpsc::channel(64);
         let mut tasks = JoinSet::new();
         for server in 0..client.servers().len().min(RACERS) {
-            let (client, wanted, sender) = (client.clone(), wanted.clone(), sender.clone());
-            tasks.spawn(async move { keep_pushing(&client, server, &wanted, &sender).await });
+            let (client, mut wanted, sender) = (client.clone(), wanted.clone(), sender.clone());
+            tasks.spawn(async move {
+                let gossips = client.servers()[server].source.arrival() == Arrival::Gossip;
+                // An error means that the subscription has ended.
+                if gossips || wanted.wait_for(Option::is_some).await.is_ok() {
+                    keep_pushing(&client, server, &wanted, &sender).await;
+                }
+            });
         }
         Pushers { pushed, _tasks: tasks }
     }
@@ -52,12 +59,12 @@ impl Pushers {
 async fn keep_pushing(
     client: &Client,
     server: usize,
-    wanted: &watch::Receiver<u64>,
+    wanted: &watch::Receiver<Option<u64>>,
     sender: &mpsc::Sender<(usize, Pushed)>,
 ) {
     let mut backoff = Backoff::default();
     while client.servers()[server].ban().is_none() {
-        let from = *wanted.borrow();
+        let from = wanted.borrow().unwrap_or(1);
         let fault = match client.servers()[server].source.subscribe(from).await {
             Ok(mut pushes) => loop {
                 let pushed = match pushes.next().await {

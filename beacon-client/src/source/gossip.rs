@@ -33,7 +33,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 
 /// How often the mesh is looked after. With one peer that costs nothing, and a peer that could not be grafted at once,
 /// since its protocol was still being negotiated, is soon.
-const BEAT: Duration = Duration::from_millis(200);
+const BEAT: Duration = Duration::from_millis(100);
 
 type Gossip = gossipsub::Behaviour<IdentityTransform, WhitelistSubscriptionFilter>;
 
