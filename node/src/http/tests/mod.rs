@@ -2,6 +2,7 @@
 
 mod chain;
 mod drand;
+mod evidence;
 mod fixture;
 mod health;
 mod listen;
