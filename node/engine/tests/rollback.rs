@@ -171,3 +171,23 @@ fn rollback_2_an_eclipsed_restart_waits_and_goes_on() {
     net.run_until(started + 11_000);
     assert!(!asking(&mut net));
 }
+
+/// A member that crashes at any moment and finds its own store is not taken for an older one. [rollback-2]
+#[test]
+fn rollback_2_an_honest_restart_is_never_an_old_store() {
+    for window in [1, 4] {
+        for crashed in (0..40).map(|step| 1_000 + 23 * step) {
+            let mut net = Net::new(&Setup { window, ..setup() });
+            net.start_all();
+            net.run_until(GENESIS_TIME + crashed);
+            let crashing = (crashed % 4) as usize;
+            net.crash(crashing);
+            net.run_until(GENESIS_TIME + crashed + 7 * (crashed % 90));
+            net.start(crashing);
+            net.run_until(GENESIS_TIME + crashed + 1_500);
+            let status = net.nodes[crashing].engine.as_mut().map(|engine| engine.status());
+            let status = status.expect("the node runs");
+            assert_eq!((status.asking, status.silent_through), (false, 0), "crashed at {crashed}, windows of {window}");
+        }
+    }
+}
