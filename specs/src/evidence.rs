@@ -21,6 +21,9 @@ use crate::schedule::Schedule;
 /// A beacon of 512 members, or a dealing at 683 tickets.
 pub const EVIDENCE_LIMITS: Limits = Limits::bytes(64 << 10);
 
+/// One C for position 0 and one for each ticket.
+const MOST_POINTS: usize = MAX_TICKETS + 1;
+
 /// One dealing of a signed commitment that does not verify.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadDealing {
@@ -50,7 +53,7 @@ impl BadDealing {
         let (index, dealing) = verdicts
             .zip(&commitment.dealings)
             .enumerate()
-            .find(|(_, (verdict, dealing))| verdict.is_err() && dealing.c.len() <= MAX_TICKETS)
+            .find(|(_, (verdict, dealing))| verdict.is_err() && dealing.c.len() <= MOST_POINTS)
             .map(|(index, (_, dealing))| (index, dealing.clone()))?;
         Some(BadDealing { signed: commitment.signed, hashes, index: u16::try_from(index).ok()?, dealing })
     }
@@ -64,7 +67,7 @@ impl BadDealing {
         if self.hashes.len() as u64 != schedule.window {
             return Err(Reject::BadCount);
         }
-        if self.dealing.c.len() > MAX_TICKETS {
+        if self.dealing.c.len() > MOST_POINTS {
             return Err(Reject::TooLong);
         }
         if dealings_root(&self.hashes) != body.root {

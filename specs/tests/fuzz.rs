@@ -17,12 +17,13 @@ use beacon_spec::codec::{decode, encode};
 use judge::{File, Input, judge};
 use serde_json::Value;
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     include_str!("../vectors/bundle.json"),
     include_str!("../vectors/certificate.json"),
     include_str!("../vectors/chain.json"),
     include_str!("../vectors/committee.json"),
     include_str!("../vectors/consensus.json"),
+    include_str!("../vectors/evidence.json"),
     include_str!("../vectors/formats.json"),
     include_str!("../vectors/genesis.json"),
     include_str!("../vectors/message.json"),

@@ -39,8 +39,9 @@ pub(crate) struct Agreement {
     agree: Agree,
     /// The newest decision's certificate.
     decided: Option<CommitCertificate>,
-    /// The height being agreed on.
+    /// The height being agreed on, and whether this node signs there.
     height: Option<u64>,
+    signs: bool,
     asked: Option<(u64, u32)>,
     waiting: Vec<Waiting>,
     /// Whether the commitments held have been looked at since the last one came or became durable.
@@ -64,6 +65,7 @@ impl Agreement {
             agree,
             decided: None,
             height: None,
+            signs: false,
             asked: None,
             waiting: Vec::new(),
             considered: false,
@@ -144,6 +146,7 @@ impl Engine {
         let entries = self.agreement.recovered.remove(&height).filter(|_| signs).unwrap_or_default();
         self.agreement.recovered.retain(|other, _| *other > height);
         self.agreement.height = Some(height);
+        self.agreement.signs = signs;
         self.agreement.asked = None;
         self.agreement.waiting.clear();
         self.agreement.considered = false;
@@ -321,6 +324,8 @@ impl Engine {
 
     fn act(&mut self, output: Output) {
         match output {
+            // The log is of what was signed: who only follows a height must not write over what it signed there before.
+            Output::Wal(_) if !self.agreement.signs => {}
             Output::Wal(entry) => {
                 let record = Record::Wal { height: entry.height, index: self.agreement.wal_index, entry: entry.bytes };
                 self.agreement.wal_index += 1;

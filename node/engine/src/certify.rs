@@ -7,7 +7,7 @@ use beacon_spec::VERSION;
 use beacon_spec::certificate::Certificate;
 use beacon_spec::chain::{Beacon, Contribution, Header, Revealed, Transcript};
 use beacon_spec::committee::Committee;
-use beacon_spec::evidence::Evidence;
+use beacon_spec::evidence::{Crime, Evidence};
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::{IdentityKey, Signature};
 use beacon_spec::message::{HeaderVote, SetEntry};
@@ -139,12 +139,18 @@ impl Engine {
         if known.is_some_and(|known| known.header == vote.header) && !planted(Bug::RepetitionIsACrime) {
             return;
         }
+        let proven = known.is_some() && !self.is_news(number, vote.member, Crime::TwoHeaderVotes);
+        if proven && !planted(Bug::RepetitionIsACrime) {
+            return;
+        }
         if let Err(reason) = vote.verify(&chain, committee.signers()) {
             return self.blame(from, reason);
         }
         match known {
             None => {
-                window.votes.insert((vote.round, vote.member), vote);
+                if let Some(window) = self.window_mut(number) {
+                    window.votes.insert((vote.round, vote.member), vote);
+                }
                 self.round.settled = false;
             }
             Some(first) => self.accuse(Evidence::TwoHeaderVotes { first, second: vote }),

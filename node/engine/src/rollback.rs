@@ -11,6 +11,7 @@ use beacon_spec::committee::Committee;
 use beacon_spec::consensus::{CommitCertificate, ProposalHead, SignedVote};
 use beacon_spec::keys::IdentityKey;
 use beacon_spec::message::SignedCommitment;
+use beacon_spec::reject::Reject;
 
 use crate::agree;
 use crate::batch::{Record, Recovered};
@@ -44,8 +45,6 @@ pub struct Recalled {
 struct Asking {
     until: Millis,
     next: Millis,
-    /// The head when `until` was set.
-    head: u64,
 }
 
 #[derive(Debug, Default)]
@@ -53,8 +52,9 @@ pub(crate) struct Caution {
     asking: Option<Asking>,
     /// Whether the store is known to be older than the own messages.
     older: bool,
-    /// The highest decided height of each member that has answered, certified.
-    tips: BTreeMap<IdentityKey, u64>,
+    /// The highest decided height of each member that has answered, certified; `None` if its committee is not known here
+    /// yet.
+    tips: BTreeMap<IdentityKey, Option<u64>>,
     /// Nothing is dealt, proposed or voted for at this height and below.
     silent_through: u64,
 }
@@ -81,7 +81,7 @@ impl Engine {
         self.caution.silent_through = recovered.silent_through;
         self.caution.older = self.config.restored;
         let parameters = &self.config.parameters;
-        let too_early = self.clock() < parameters.schedule.genesis_time.saturating_sub(parameters.lead);
+        let too_early = self.clock() <= parameters.schedule.genesis_time.saturating_sub(parameters.lead);
         let unused = recovered.tip.is_none()
             && recovered.decisions.is_empty()
             && recovered.commitments.is_empty()
@@ -90,7 +90,7 @@ impl Engine {
         let nothing_signed = unused && too_early && !self.caution.older;
         if !nothing_signed && !self.config.bundles.is_empty() {
             let until = self.now.saturating_add(PATIENCE);
-            self.caution.asking = Some(Asking { until, next: self.now, head: self.chain.round });
+            self.caution.asking = Some(Asking { until, next: self.now });
         }
     }
 
@@ -101,19 +101,17 @@ impl Engine {
 
     pub(crate) fn rollback_deadline(&self) -> Option<Millis> {
         self.caution.asking.map(|asking| match self.caution.older {
-            true => asking.next,
-            false => asking.next.min(asking.until),
+            false if asking.until > self.now => asking.next.min(asking.until),
+            _ => asking.next,
         })
     }
 
     /// Asks, and stops asking once enough is known. [rollback-2]
     pub(crate) fn try_recall(&mut self) -> bool {
         let Some(mut asking) = self.caution.asking else { return false };
-        let behind = self.caution.tips.values().any(|tip| *tip > self.next_height().saturating_add(1));
-        if behind && self.chain.round > asking.head {
-            // While it catches up, answers speak of heights that this node cannot judge yet.
-            asking.until = self.now.saturating_add(PATIENCE);
-            asking.head = self.chain.round;
+        let behind = self.is_outrun();
+        if behind {
+            asking.until = self.now.saturating_add(PATIENCE); // there is nothing that it could usefully sign
         }
         if self.now >= asking.next {
             asking.next = self.now.saturating_add(ASK_EVERY);
@@ -122,7 +120,7 @@ impl Engine {
         self.caution.asking = Some(asking);
         let Some(committee) = self.committee_of_window(self.next_height()) else { return false };
         let enough = if self.caution.older {
-            self.answered(&committee, false)
+            self.answered(&committee, false) && !behind
         } else {
             self.answered(&committee, true) && !behind || self.now >= asking.until
         };
@@ -132,12 +130,31 @@ impl Engine {
         enough
     }
 
+    /// Whether members of more than a third of the weight speak of heights that this node cannot judge yet: fewer may be
+    /// lying, or may have certificates of nothing.
+    fn is_outrun(&self) -> bool {
+        let next = self.next_height();
+        let Some(committee) = self.committee_of_window(next) else { return true };
+        let signers = committee.signers();
+        let ahead = |tip: &Option<u64>| tip.is_none_or(|tip| tip > next.saturating_add(1));
+        let members = self.caution.tips.iter().filter(|(_, tip)| ahead(tip)).map(|(key, _)| key);
+        let weight: u64 = members.filter_map(|key| Some(signers.weight(signers.index_of(key)?))).sum();
+        u128::from(weight) * 3 > u128::from(signers.total_weight())
+    }
+
     /// Whether members of a quorum have answered; this one, if it counts, has by its store.
     fn answered(&self, committee: &Committee, with_me: bool) -> bool {
         let signers = committee.signers();
         let me = Some(&self.config.identity).filter(|_| with_me);
-        let weight =
-            self.caution.tips.keys().chain(me).filter_map(|key| Some(signers.weight(signers.index_of(key)?))).sum();
+        let weight = self
+            .caution
+            .tips
+            .iter()
+            .filter(|(_, tip)| tip.is_some())
+            .map(|(key, _)| key)
+            .chain(me)
+            .filter_map(|key| Some(signers.weight(signers.index_of(key)?)))
+            .sum();
         signers.is_quorum(weight)
     }
 
@@ -145,7 +162,7 @@ impl Engine {
         self.caution.asking = None;
         self.look_again();
         if self.caution.older {
-            let highest = self.caution.tips.values().copied().max().unwrap_or(0);
+            let highest = self.caution.tips.values().flatten().copied().max().unwrap_or(0);
             self.caution.silent_through = self.caution.silent_through.max(highest.saturating_add(AHEAD));
             self.persist(Record::Silent { through: self.caution.silent_through }, true);
         }
@@ -191,7 +208,9 @@ impl Engine {
             }
         }
         recalled.votes.truncate(MOST_VOTES);
-        self.send(Recipient::Peer(from), Message::Recalled(Box::new(recalled)), 0);
+        // A certificate may hold the own precommit, and then stands in the batch of its decision.
+        let after = self.windows.values().filter_map(|window| Some(window.decision.as_ref()?.seq)).max().unwrap_or(0);
+        self.send(Recipient::Peer(from), Message::Recalled(Box::new(recalled)), after);
     }
 
     /// A member's answer: how far it is, and whether it knows of something that this store does not. [rollback-2]
@@ -199,9 +218,9 @@ impl Engine {
         if self.caution.asking.is_none() {
             return;
         }
-        let Some(tip) = self.certified_height(recalled.decided.as_ref()) else { return };
+        let Ok(tip) = self.certified_height(recalled.decided.as_ref()) else { return };
         let newest = self.caution.tips.entry(from).or_default();
-        *newest = tip.max(*newest);
+        *newest = tip.map(|tip| newest.unwrap_or(0).max(tip));
         let forgotten = recalled.commitment.is_some_and(|signed| self.forgot_commitment(&signed))
             || recalled.proposal.is_some_and(|head| self.forgot_proposal(&head))
             || recalled.votes.iter().take(MOST_VOTES).any(|signed| self.forgot_vote(signed));
@@ -209,14 +228,16 @@ impl Engine {
         self.look_again();
     }
 
-    /// The height of a commit certificate that holds, 0 without one; `None` if it cannot be judged or does not hold.
-    fn certified_height(&self, certificate: Option<&CommitCertificate>) -> Option<u64> {
-        let Some(certificate) = certificate else { return Some(0) };
-        let committee = self.committee_of_window(certificate.height)?;
+    /// The height of a commit certificate that holds, 0 without one; `None` if its committee is of an epoch to come.
+    fn certified_height(&self, certificate: Option<&CommitCertificate>) -> Result<Option<u64>, Reject> {
+        let Some(certificate) = certificate else { return Ok(Some(0)) };
+        let Some(committee) = self.committee_of_window(certificate.height) else {
+            return if certificate.height > self.next_height() { Ok(None) } else { Err(Reject::WrongEpoch) };
+        };
         let signers = committee.signers();
         let voter = |member| Some((signers.weight(member), signers.verifier(member).ok()?));
-        certificate.verify(&self.config.chain, voter, signers.total_weight()).ok()?;
-        Some(certificate.height)
+        certificate.verify(&self.config.chain, voter, signers.total_weight())?;
+        Ok(Some(certificate.height))
     }
 
     /// The committee of a window in which this node could still sign, and this node's place there.

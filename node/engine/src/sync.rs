@@ -49,9 +49,15 @@ pub(crate) enum Asked {
         from: u64,
         count: u16,
     },
-    Decisions,
+    /// Of this window and the next.
+    Decisions {
+        from: u64,
+    },
     Commitments(u64),
-    Transcripts,
+    /// Up to this round.
+    Transcripts {
+        last: u64,
+    },
     Registry,
     Committee,
 }
@@ -210,29 +216,26 @@ impl Engine {
         self.sync.turn = (self.sync.turn + STATUS_PEERS) % keys.len();
     }
 
-    /// The unmuted peer of whom `rank` is highest, if above `least`; ties go to the next in turn.
+    /// An unmuted peer of whom `rank` is above `least`: of those that failed least, the next in turn. What it says of itself
+    /// counts for no more than that, since anybody may boast.
     fn best_peer(&mut self, least: u64, rank: fn(&PeerStatus) -> u64) -> Option<(IdentityKey, u64)> {
         let now = self.now;
-        let candidates: Vec<(u64, IdentityKey)> = self
-            .sync
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.muted_until <= now)
-            .filter_map(|(key, peer)| Some((rank(peer.status.as_ref()?), *key)))
-            .filter(|(value, _)| *value > least)
+        let able = self.sync.peers.iter().filter(|(_, peer)| peer.muted_until <= now);
+        let able: Vec<(u32, IdentityKey, u64)> = able
+            .filter_map(|(key, peer)| Some((peer.failures, *key, rank(peer.status.as_ref()?))))
+            .filter(|(_, _, value)| *value > least)
             .collect();
-        let best = candidates.iter().map(|(value, _)| *value).max()?;
-        let top: Vec<IdentityKey> =
-            candidates.iter().filter(|(value, _)| *value == best).map(|(_, key)| *key).collect();
+        let fewest = able.iter().map(|(failures, ..)| *failures).min()?;
+        let able: Vec<_> = able.into_iter().filter(|(failures, ..)| *failures == fewest).collect();
         self.sync.turn = self.sync.turn.wrapping_add(1);
-        top.get(self.sync.turn % top.len()).map(|key| (*key, best))
+        able.get(self.sync.turn % able.len()).map(|(_, key, value)| (*key, *value))
     }
 
     /// Asks for decisions of windows that a peer has and this member lacks. [sync-2]
     fn ask_decisions(&mut self) {
         let next = self.next_height();
         let Some(committee) = self.committee_of_window(next) else { return };
-        if self.own(&committee).is_none() || self.sync.is_asking(|asked| matches!(asked, Asked::Decisions)) {
+        if self.own(&committee).is_none() || self.sync.is_asking(|asked| matches!(asked, Asked::Decisions { .. })) {
             return;
         }
         if self.now < self.sync.head_since.saturating_add(LAG_GRACE) {
@@ -240,7 +243,7 @@ impl Engine {
         }
         if let Some((peer, decided)) = self.best_peer(next - 1, |status| status.decided) {
             let count = (decided - next + 1).min(2) as u16;
-            self.ask(peer, Asked::Decisions, Request::Decisions { from: next, count });
+            self.ask(peer, Asked::Decisions { from: next }, Request::Decisions { from: next, count });
         }
     }
 
@@ -289,7 +292,7 @@ impl Engine {
     /// Fetches transcripts of rounds that were learned without them.
     fn ask_transcripts(&mut self) {
         if self.now < self.sync.next_transcripts
-            || self.sync.is_asking(|asked| matches!(asked, Asked::Transcripts | Asked::Rounds { .. }))
+            || self.sync.is_asking(|asked| matches!(asked, Asked::Transcripts { .. } | Asked::Rounds { .. }))
         {
             return;
         }
@@ -297,8 +300,9 @@ impl Engine {
         let Some((peer, _)) = self.best_peer(first - 1, |status| status.round) else { return };
         self.sync.next_transcripts = self.now.saturating_add(STATUS_EVERY);
         let last = self.sync.missing.range(first..first + u64::from(MAX_ROUNDS)).next_back().copied();
-        let count = (last.unwrap_or(first) - first + 1) as u16;
-        self.ask(peer, Asked::Transcripts, Request::Rounds { from: first, count, transcripts: true });
+        let last = last.unwrap_or(first);
+        let count = (last - first + 1) as u16;
+        self.ask(peer, Asked::Transcripts { last }, Request::Rounds { from: first, count, transcripts: true });
     }
 
     pub(crate) fn on_response(&mut self, id: RequestId, from: IdentityKey, response: Option<Response>) {
@@ -313,8 +317,10 @@ impl Engine {
             (Asked::Rounds { from: first, count }, Some(Response::Rounds(rounds))) => {
                 self.on_rounds(from, first, count, rounds);
             }
-            (Asked::Decisions, Some(Response::Decisions(decisions))) => self.on_decisions(from, decisions),
-            (Asked::Transcripts, Some(Response::Rounds(rounds))) => self.on_transcripts(from, rounds),
+            (Asked::Decisions { from: first }, Some(Response::Decisions(decisions))) => {
+                self.on_decisions(from, first, decisions);
+            }
+            (Asked::Transcripts { last }, Some(Response::Rounds(rounds))) => self.on_transcripts(from, last, rounds),
             (Asked::Registry, Some(Response::Registry(Some(answer)))) => {
                 let (decision, registry) = *answer;
                 self.on_registry(from, &decision, registry);
@@ -349,7 +355,11 @@ impl Engine {
         }
     }
 
-    fn on_decisions(&mut self, from: IdentityKey, decisions: Vec<Decision>) {
+    fn on_decisions(&mut self, from: IdentityKey, first: u64, decisions: Vec<Decision>) {
+        // Who says that it has a decision and gives none is not asked again before the others.
+        if decisions.first().is_none_or(|decision| decision.value.window != first) {
+            return self.mute(from);
+        }
         for decision in decisions {
             let height = decision.value.window;
             if height != self.next_height() {
@@ -384,9 +394,9 @@ impl Engine {
         )
     }
 
-    fn on_transcripts(&mut self, from: IdentityKey, rounds: Vec<RoundRecord>) {
+    fn on_transcripts(&mut self, from: IdentityKey, asked: u64, rounds: Vec<RoundRecord>) {
         let Some(first) = self.sync.missing.first().copied() else { return };
-        let last = rounds.last().map_or(first, |record| record.beacon.header.round);
+        let last = rounds.last().map_or(first, |record| record.beacon.header.round).min(asked);
         for record in rounds {
             let round = record.beacon.header.round;
             let Some(transcript) = record.transcript.filter(|_| self.sync.missing.contains(&round)) else { continue };

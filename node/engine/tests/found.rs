@@ -87,3 +87,20 @@ fn recover_4_shares_of_a_dealing_that_came_late_are_released() {
     net.starved.clear();
     assert!(net.run_to(6, GENESIS_TIME + 20_000), "rounds go on once they come");
 }
+
+/// A stranger that says it has every decision and gives none is asked now and then, not again and again. [sync-2]
+#[test]
+fn sync_2_a_boaster_is_not_asked_for_ever() {
+    let mut net = Net::new(&Setup { weights: vec![1; 4], period: 400, ..Setup::default() });
+    let boaster = net.add_observer();
+    net.boasters.insert(boaster, 0);
+    net.start_all();
+    assert!(net.run_to(3, GENESIS_TIME + 20_000));
+    // Two of four decide nothing, and have long asked everybody.
+    net.crash(2);
+    net.crash(3);
+    let begun = net.now;
+    net.run_until(begun + 10_000);
+    let asked = net.boasters[&boaster];
+    assert!(asked < 40, "asked {asked} times in ten seconds");
+}

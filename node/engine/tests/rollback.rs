@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use beacon_engine::event::{Fault, Message};
 use beacon_spec::consensus::ConsensusMessage;
 use beacon_spec::hash::Digest32;
+use beacon_testnet::sim::chaos::Fault as Chance;
 use beacon_testnet::sim::{GENESIS_TIME, Net, Setup};
 
 const PERIOD: u64 = 400;
@@ -189,5 +190,41 @@ fn rollback_2_an_honest_restart_is_never_an_old_store() {
             let status = status.expect("the node runs");
             assert_eq!((status.asking, status.silent_through), (false, 0), "crashed at {crashed}, windows of {window}");
         }
+    }
+}
+
+/// A copy from before the last hand-overs: the others' newest decisions are of committees that it does not know. It must
+/// first catch up, however long that takes. [rollback-2]
+#[test]
+fn rollback_2_a_copy_of_an_earlier_epoch_waits_until_it_can_judge() {
+    for crashed in (0..6).map(|step| 13_000 + 97 * step) {
+        let mut net = Net::new(&Setup { epoch_windows: 6, ..setup() });
+        net.start_all();
+        net.run_until(GENESIS_TIME + 5_000);
+        let copy = net.nodes[3].disk.clone();
+        net.run_until(GENESIS_TIME + crashed);
+        net.crash(3);
+        net.nodes[3].disk = copy.clone();
+        net.nodes[3].written = copy;
+        net.nodes[3].harvest = 1;
+        // For a while nobody answers requests, so that it cannot catch up.
+        net.chaos.set(Chance::Unanswered, 1_000_000);
+        net.start(3);
+        let mut asked_while_behind = false;
+        let (answered, round) = (net.now + 12_000, net.nodes[0].head() + 50);
+        while net.nodes[3].head() < round {
+            assert!(net.now < GENESIS_TIME + 90_000 && net.advance(), "restored at {crashed}");
+            if net.now > answered {
+                net.chaos.set(Chance::Unanswered, 0);
+            }
+            let behind = net.nodes[0].head() > net.nodes[3].head() + 6;
+            let status = net.nodes[3].engine.as_mut().map(|engine| engine.status());
+            let asking = status.is_some_and(|status| status.asking);
+            asked_while_behind |= behind && asking;
+            assert!(asking || !behind, "it asks as long as it is epochs behind");
+        }
+        assert!(asked_while_behind);
+        assert_eq!(signed_twice(&net, 3), Vec::<String>::new(), "restored at {crashed}");
+        assert!(!net.faults.iter().any(|(_, fault)| matches!(fault, Fault::Crime(_))), "{:?}", net.faults);
     }
 }

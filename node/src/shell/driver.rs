@@ -155,10 +155,15 @@ impl Driver {
     /// One step of the engine and its effects; gives whether the message it was given may be passed on.
     pub(super) fn step(&mut self, input: Input) -> Result<Verdict, ShellError> {
         let name = input_name(&input);
+        let sender = match &input {
+            Input::Message { from, .. } => Some(*from),
+            _ => None,
+        };
         let begun = Instant::now();
         let step = self.engine.step(clock::now(), input);
         self.metrics.step(name, begun.elapsed());
-        let verdict = match (step.faults.iter().any(|fault| matches!(fault, Fault::Peer { .. })), step.relay) {
+        let guilty = |fault: &Fault| matches!(fault, Fault::Peer { peer, .. } if Some(*peer) == sender);
+        let verdict = match (step.faults.iter().any(guilty), step.relay) {
             (true, _) => Verdict::Reject,
             (false, true) => Verdict::Accept,
             (false, false) => Verdict::Ignore,

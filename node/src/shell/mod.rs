@@ -12,10 +12,12 @@ mod report;
 mod tests;
 mod work;
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
@@ -82,6 +84,7 @@ fn network_config(prepared: &Prepared) -> NetworkConfig {
 
 /// Runs the node on the caller's runtime.
 pub async fn serve(prepared: Prepared) -> Result<(), ShellError> {
+    let stop_node = shutdown_signal();
     let _limit = file_size_limit();
     let config = &prepared.config;
     let chain = prepared.sealed.chain;
@@ -158,7 +161,7 @@ pub async fn serve(prepared: Prepared) -> Result<(), ShellError> {
     tracing::info!(round = engine.head().0, "ready");
     let parts = Parts { engine, network: network.clone(), writer, workshop, api, metrics, status };
     let mut driver = Driver::new(parts, about);
-    let outcome = driver.run(first, Sources { events, done, ordered }, shutdown_signal()).await;
+    let outcome = driver.run(first, Sources { events, done, ordered }, stop_node).await;
     // Refused only when no listener was configured.
     let _ = stop_http.send(true);
     for server in servers {
@@ -190,18 +193,22 @@ fn file_size_limit() -> Option<tokio::signal::unix::Signal> {
     tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ)).ok()
 }
 
-/// Resolves at SIGINT or SIGTERM.
-async fn shutdown_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut stream) => drop(stream.recv().await),
-            Err(_) => std::future::pending().await,
+/// Resolves at SIGINT or SIGTERM. The handlers are there as soon as this is called, so that a signal during a long start
+/// ends the node in good order too.
+fn shutdown_signal() -> impl Future<Output = ()> {
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        tokio::select! {
+            () = received(terminate) => {}
+            () = received(interrupt) => {}
         }
-    };
-    tokio::select! {
-        _ = terminate => {}
-        // An error means that no handler could be installed; then only SIGTERM or SIGKILL stops the node.
-        result = tokio::signal::ctrl_c() => if result.is_err() { std::future::pending().await },
+    }
+}
+
+/// An error means that no handler could be installed; then only the other signal, or SIGKILL, stops the node.
+async fn received(signal: io::Result<Signal>) {
+    match signal {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
     }
 }

@@ -46,6 +46,8 @@ fn engine() -> (Engine, Step, Digest32) {
     let genesis = Genesis { bundles: bundles.collect(), draft };
     let (committee, chain) = genesis.check().unwrap();
     let secrets = tickets(0).into_iter().map(|(secret, _)| secret).collect();
+    // When dealing begins, and nobody can have signed anything.
+    let start = GENESIS_TIME - parameters.lead;
     let config = Config {
         chain,
         parameters,
@@ -57,7 +59,7 @@ fn engine() -> (Engine, Step, Digest32) {
         unsafe_release: false,
         unsafe_withhold_openings: false,
     };
-    let (engine, step) = Engine::recover(config, Recovered::default(), GENESIS_TIME);
+    let (engine, step) = Engine::recover(config, Recovered::default(), start);
     (engine, step, chain)
 }
 

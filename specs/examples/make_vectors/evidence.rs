@@ -118,8 +118,8 @@ fn bad_dealings(cases: &mut Cases) {
     cases.case("a dealing with a point too few", "ok", &of(short));
     let no_point = spoilt(cases, |c| c.dealings[1].d.0 = [0xff; 32]);
     cases.case("a dealing whose D is no point", "ok", &of(no_point));
-    let long = spoilt(cases, |c| c.dealings[1].c = vec![c.dealings[1].d; 684]);
-    cases.case("a dealing of 684 points", "too-long", &of(long));
+    let long = spoilt(cases, |c| c.dealings[1].c = vec![c.dealings[1].d; 685]);
+    cases.case("a dealing of 685 points", "too-long", &of(long));
     let good = spoilt(cases, |_| {});
     cases.case("a dealing that verifies", "not-evidence", &of(good.clone()));
     let other_one = BadDealing { index: 0, ..swapped.clone() };

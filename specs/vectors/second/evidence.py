@@ -77,7 +77,7 @@ def _bad_dealing(given, chain, schedule, committee):
     need("evidence-4 epoch", body["epoch"] == committee.epoch, "not-evidence")
     first, last = rounds_of(schedule, body["window"])
     need("evidence-4 count", len(hashes) == last - first + 1, "bad-count")
-    need("evidence-4 length", len(dealing["c"]) <= 683, "too-long")
+    need("evidence-4 length", len(dealing["c"]) <= 684, "too-long")
     need("evidence-4 root", messages.dealings_root(hashes) == body["root"], "wrong-root")
     if on("evidence-4 signature"):
         key = committee.signers.voting_key(body["member"])

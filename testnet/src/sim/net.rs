@@ -66,6 +66,8 @@ pub struct Net {
     pub certified_at: BTreeMap<(usize, u64), u64>,
     /// Commitments of these pairs (from, to) never arrive by gossip.
     pub deaf: BTreeSet<(usize, usize)>,
+    /// Nodes that say they have every decision and give none, with how often they were asked for one.
+    pub boasters: BTreeMap<usize, u64>,
     /// Pairs (node, member): asking for it gives the node no commitment of the member.
     pub starved: BTreeSet<(usize, u16)>,
     /// Tells the processor time used so far, for benchmarks.
@@ -106,6 +108,7 @@ impl Net {
             faults: Vec::new(),
             certified_at: BTreeMap::new(),
             deaf: BTreeSet::new(),
+            boasters: BTreeMap::new(),
             starved: BTreeSet::new(),
             meter: || Duration::ZERO,
             metered: None,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beacon_engine::event::{Input, Message, Recipient, Request, RequestId, Response};
+use beacon_engine::event::{Input, Message, PeerStatus, Recipient, Request, RequestId, Response};
 use beacon_engine::serve::serve;
 use beacon_spec::codec::{decode, encode};
 use beacon_spec::consensus::ConsensusMessage;
@@ -165,6 +165,13 @@ impl Net {
             Response::Commitments(mut all) => {
                 all.retain(|commitment| !self.starved.contains(&(index, commitment.signed.body.member)));
                 Response::Commitments(all)
+            }
+            Response::Status(status) if self.boasters.contains_key(&other) => {
+                Response::Status(PeerStatus { decided: u64::MAX, ..status })
+            }
+            Response::Decisions(_) if self.boasters.contains_key(&other) => {
+                *self.boasters.entry(other).or_default() += 1;
+                Response::Decisions(Vec::new())
             }
             other => other,
         };
