@@ -27,7 +27,7 @@ use crate::http::health::NodeStatus;
 use crate::http::{Asked, PublicApi};
 use crate::metrics::Metrics;
 use crate::network::{self, DIRECT_MAX, Network, NetworkEvent, Offence, RESPONSE_MAX, Topic, ValidationToken, Verdict};
-use crate::store::Writer;
+use crate::store::{StoreError, Writer};
 
 /// How often the status is refreshed when nothing else happens.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -93,6 +93,8 @@ pub struct Driver {
     pub(super) newest: Option<Header>,
     /// Whether the operator has been told of a clock far from the peers'.
     pub(super) clock_warned: bool,
+    /// The disk has failed: nothing is written any more.
+    pub(super) writer_stopped: bool,
 }
 
 impl Driver {
@@ -117,6 +119,7 @@ impl Driver {
             served_epoch: 1,
             newest: None,
             clock_warned: false,
+            writer_stopped: false,
         }
     }
 
@@ -143,6 +146,9 @@ impl Driver {
                 Some(asked) = sources.ordered.recv() => self.on_order(asked)?,
                 () = sleep(wait) => drop(self.step(Input::Tick)?),
                 _ = refresh.tick() => self.refresh(),
+            }
+            if self.writer_stopped {
+                return Err(why_it_stopped(&mut sources.done));
             }
         }
     }
@@ -269,4 +275,14 @@ fn input_name(input: &Input) -> &'static str {
         Input::Bundle { .. } => "bundle",
         Input::Amendment(_) => "amendment",
     }
+}
+
+/// The writer reports a failure before it stops, so the reason stands in the queue; but for a panic, which has logged it.
+fn why_it_stopped(done: &mut mpsc::UnboundedReceiver<Completion>) -> ShellError {
+    while let Ok(completion) = done.try_recv() {
+        if let Completion::DiskFailed(error) = completion {
+            return error.into();
+        }
+    }
+    StoreError::WriterStopped.into()
 }

@@ -10,6 +10,7 @@ use beacon_spec::message::Opening;
 use super::driver::Driver;
 use super::error::ShellError;
 use crate::network::{Offence, Topic};
+use crate::store::StoreError;
 
 /// The gossip topic of a message; `None` for those that only go directly.
 pub fn topic(message: &Message) -> Option<Topic> {
@@ -53,7 +54,11 @@ impl Driver {
                 Effect::Send { to, message, after } => self.held.push_back((after, to, message)),
                 Effect::Persist(batch) => {
                     self.metrics.persist_waiting(batch.seq.saturating_sub(self.durable));
-                    self.writer.write(batch)?;
+                    match self.writer.write(batch) {
+                        // Why it stopped is on its way: see `run`.
+                        Err(StoreError::WriterStopped) => self.writer_stopped = true,
+                        written => written?,
+                    }
                 }
                 Effect::NeedEntropy { window } => self.workshop.harvest(window),
                 Effect::NeedBundle { epoch, tickets } => self.workshop.need_bundle(epoch, tickets),

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::cli::failure::Failure;
 
 /// A writer that nobody reads from does not see the flag; it gets this long.
@@ -19,14 +21,14 @@ pub(super) fn flag(last_act: impl FnOnce() + Send + 'static) -> Result<Arc<Atomi
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let flag = Arc::new(AtomicBool::new(false));
     let raised = flag.clone();
+    // The handlers are there before the command begins, not when the thread happens to run.
+    let watched = {
+        let _inside = runtime.enter();
+        signal(SignalKind::interrupt()).and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)))
+    };
+    let (mut interrupt, mut terminate) = watched.map_err(failed)?;
     let watch = move || {
         runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut interrupt), Ok(mut terminate)) =
-                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
-                return std::future::pending().await;
-            };
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
