@@ -1,10 +1,12 @@
 /** What only Node has: records in files. */
 
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdir, open, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 
-import type { Storage } from "./state.js";
+import { same, type Storage } from "./state.js";
 
 /** The directory that the `beacon` command keeps its records in, for this user. */
 export function stateDirectory(): string {
@@ -15,28 +17,67 @@ export function stateDirectory(): string {
 /** Tells the half-written files of one process apart. */
 let writes = 0;
 
-/** Records as files of a directory, each replaced atomically: a power cut leaves the old one or the new one. */
+/** Milliseconds after which a lock has no owner any more: it is held for a comparison and a rename. */
+const ABANDONED = 10_000;
+/** Milliseconds between two looks at a lock that another process has. */
+const PAUSE = 5;
+
+/**
+ * Records as files of a directory, each replaced atomically: a power cut leaves the old one or the new one. Of several
+ * processes one at a time compares and renames.
+ */
 export function fileStorage(directory: string = stateDirectory()): Storage {
   return {
-    async read(name) {
-      try {
-        return await readFile(join(directory, name));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-        throw error;
-      }
-    },
-    async write(name, bytes) {
+    read: (name) => present(join(directory, name)),
+    async replace(name, bytes, before) {
       await mkdir(directory, { recursive: true });
       const path = join(directory, name);
       writes += 1;
       const beside = `${path}.new.${process.pid}.${writes}`;
-      await synced(beside, "w", (file) => file.writeFile(bytes));
-      await rename(beside, path);
-      await synced(directory, "r", async () => {});
+      try {
+        await synced(beside, "w", (file) => file.writeFile(bytes));
+        const lock = `${path}.lock`;
+        while (!take(lock)) await setTimeout(PAUSE);
+        // Nothing is awaited while the lock is held. Programs that do not know it, as the `beacon` command, find next to
+        // no time between the comparison and the rename.
+        try {
+          if (!same(present(path), before)) return false;
+          renameSync(beside, path);
+        } finally {
+          rmSync(lock, { force: true });
+        }
+        await synced(directory, "r", async () => {});
+        return true;
+      } finally {
+        await rm(beside, { force: true });
+      }
     },
   };
 }
+
+/** Makes a lock file; not if another process has it. One that its process left behind is removed. */
+function take(lock: string): boolean {
+  try {
+    closeSync(openSync(lock, "wx"));
+    return true;
+  } catch (error) {
+    if (!is(error, "EEXIST")) throw error;
+  }
+  const made = statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
+  if (made !== undefined && Date.now() - made > ABANDONED) rmSync(lock, { force: true });
+  return false;
+}
+
+function present(path: string): Uint8Array | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (is(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+const is = (error: unknown, code: string): boolean => (error as NodeJS.ErrnoException).code === code;
 
 async function synced(
   path: string,

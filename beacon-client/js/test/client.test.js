@@ -1,7 +1,9 @@
 /** What an honest chain gives: proofs, ranges, committees that change, times, and the trusted head between runs. */
 
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -219,6 +221,58 @@ test("a second run starts from the stored head", async (t) => {
     assert.equal(server.hits("committee"), 5, "epochs 4 to 8");
   }
   assert.deepEqual(await readdir(folder), [`${toHex(chain.chain)}.state`]);
+});
+
+test("of two clients with one storage neither moves the other's head back", async (t) => {
+  const chain = new Chain(30);
+  const folder = await mkdtemp(join(tmpdir(), "beacon-js-"));
+  t.after(() => rm(folder, { recursive: true }));
+  for (const storage of [...stores(), fileStorage(folder)]) {
+    const [slow, fast] = [await TestServer.start(t, chain), await TestServer.start(t, chain)];
+    slow.tip = 10;
+    // While the slower one writes, between its look at the record and its own, the other stores a newer head.
+    const between = {
+      ...storage,
+      async replace(name, bytes, before) {
+        await client(chain, [fast], { storage }).latest();
+        return storage.replace(name, bytes, before);
+      },
+    };
+    assert.equal((await client(chain, [slow], { storage: between }).latest()).round, 10n);
+    const other = await TestServer.start(t, chain);
+    other.tip = 10;
+    await assert.rejects(client(chain, [other], { storage }).latest(), { code: "old-head" }, "round 30 is stored");
+  }
+});
+
+test("processes replace a record one after the other", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "beacon-js-"));
+  t.after(() => rm(folder, { recursive: true }));
+  // Each counts the record up so many times; a count that another one undid would be missing in the end.
+  const [processes, times] = [4, 25];
+  const program = `
+    import { fileStorage } from ${JSON.stringify(new URL("../lib/node.js", import.meta.url).href)};
+    const storage = fileStorage(${JSON.stringify(folder)});
+    for (let done = 0; done < ${times}; ) {
+      const before = storage.read("count");
+      const count = before === undefined ? 0 : Number(Buffer.from(before).toString());
+      if (await storage.replace("count", Buffer.from(String(count + 1)), before)) done += 1;
+    }`;
+  const count = async () => {
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", program], { stdio: "inherit" });
+    assert.deepEqual(await once(child, "exit"), [0, null]);
+  };
+  await Promise.all(Array.from({ length: processes }, count));
+  assert.equal(String(await readFile(join(folder, "count"))), String(processes * times));
+  assert.deepEqual(await readdir(folder), ["count"], "neither locks nor half-written files are left");
+  // A process that ended at the wrong moment leaves a lock, which is nobody's after a while.
+  const lock = join(folder, "count.lock");
+  await writeFile(lock, "");
+  await utimes(lock, 0, 0);
+  const storage = fileStorage(folder);
+  assert.equal(await storage.replace("count", Buffer.of(1), Buffer.of(2)), false);
+  assert.equal(await storage.replace("count", Buffer.of(1), storage.read("count")), true);
+  assert.deepEqual(await readdir(folder), ["count"]);
 });
 
 test("forks are refused and shown", async (t) => {
