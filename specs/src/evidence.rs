@@ -36,26 +36,12 @@ pub struct BadDealing {
 }
 
 impl BadDealing {
-    /// The first dealing of `commitment` that does not verify and is not too long; `None` if there is none. `hashes` are those of its dealings.
-    pub fn find(
-        commitment: &Commitment,
-        hashes: Vec<Digest32>,
-        chain: &Digest32,
-        schedule: &Schedule,
-        committee: &Committee,
-    ) -> Option<BadDealing> {
-        let body = commitment.signed.body;
-        let rounds = schedule.rounds_of(body.window);
-        let verdicts = rounds.zip(&commitment.dealings).map(|(round, dealing)| {
-            let context = dealing_context(chain, committee, round, body.member);
-            pvss::verify(dealing, &context, committee.ticket_set())
-        });
-        let (index, dealing) = verdicts
-            .zip(&commitment.dealings)
-            .enumerate()
-            .find(|(_, (verdict, dealing))| verdict.is_err() && dealing.c.len() <= MOST_POINTS)
-            .map(|(index, (_, dealing))| (index, dealing.clone()))?;
-        Some(BadDealing { signed: commitment.signed, hashes, index: u16::try_from(index).ok()?, dealing })
+    /// The first dealing of `commitment` that is not too long among those at the `refused` places, which do not verify;
+    /// `None` if there is none. `hashes` are those of its dealings.
+    pub fn find(commitment: &Commitment, hashes: Vec<Digest32>, refused: &[u16]) -> Option<BadDealing> {
+        let dealings = refused.iter().filter_map(|index| Some((*index, commitment.dealings.get(usize::from(*index))?)));
+        let (index, dealing) = dealings.into_iter().find(|(_, dealing)| dealing.c.len() <= MOST_POINTS)?;
+        Some(BadDealing { signed: commitment.signed, hashes, index, dealing: dealing.clone() })
     }
 
     /// [evidence-4]

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::KeyBundle;
+use crate::bundle::{KeyBundle, MAX_TICKET_KEYS};
 use crate::codec::encode;
 use crate::committee::{Committee, MAX_MEMBERS, MAX_WEIGHT, Member};
 use crate::hash::{Digest32, Hasher, tag};
@@ -21,6 +21,9 @@ use crate::tickets;
 
 /// Changes that one amendment may carry.
 pub const MAX_CHANGES: usize = 64;
+/// Ticket keys that anybody may register, and those for each ticket of who has more.
+const KEYS_OF_ANYBODY: usize = 16;
+const KEYS_A_TICKET: usize = 4;
 
 /// What of the genesis and the chain the rules of membership depend on.
 #[derive(Clone, Copy, Debug)]
@@ -214,7 +217,17 @@ impl Registry {
         next.check_result(committee, rules)
     }
 
-    /// At most one registration a member and epoch, by members only, with enough keys for the tickets in force. [registry-7]
+    /// How many ticket keys a registration of `member` may have at most: more would make lists of members longer than
+    /// one answer, and dear to judge. An error if the pending amendment has no result. [registry-7]
+    pub fn most_keys(&self, committee: &Committee, member: u16) -> Result<usize, Reject> {
+        let identity = committee.signers().identity(member).ok_or(Reject::UnknownMember)?;
+        let now = committee.ticket_counts().get(usize::from(member)).map_or(0, |count| *count as usize);
+        let tickets = now.max(self.pending_tickets(committee, &identity)?);
+        Ok((KEYS_A_TICKET * tickets).max(KEYS_OF_ANYBODY))
+    }
+
+    /// At most one registration a member and epoch, by members only, with enough keys for the tickets in force, and not
+    /// many more. [registry-7]
     fn register(
         &mut self,
         registration: &Registration,
@@ -232,6 +245,11 @@ impl Registry {
         let tickets = committee.ticket_counts().get(usize::from(member)).copied().unwrap_or(0);
         if registration.bundle.ticket_keys.len() < tickets as usize {
             return Err(Reject::TooFewTicketKeys);
+        }
+        let keys = registration.bundle.ticket_keys.len();
+        let many = keys > KEYS_OF_ANYBODY.max(KEYS_A_TICKET * tickets as usize);
+        if many && keys > self.most_keys(committee, member)? {
+            return Err(Reject::BadCount);
         }
         taken.take(&registration.bundle)?;
         self.registered.insert(position, registration.clone());
@@ -351,13 +369,25 @@ impl Registry {
         self.pending.is_some() && 3 * u128::from(alive) > 2 * u128::from(total)
     }
 
-    /// Tickets that `identity` would have under the pending amendment.
-    pub fn pending_tickets(&self, committee: &Committee, identity: &IdentityKey) -> Option<usize> {
-        self.pending.as_ref()?;
-        let members = self.amended(committee).ok()?;
-        let index = members.iter().position(|member| member.identity == *identity)?;
+    /// Tickets that `identity` would have under the pending amendment; 0 without one.
+    fn pending_tickets(&self, committee: &Committee, identity: &IdentityKey) -> Result<usize, Reject> {
+        if self.pending.is_none() {
+            return Ok(0);
+        }
+        let members = self.amended(committee)?;
         let weights: Vec<u64> = members.iter().map(|member| member.weight).collect();
-        Some(*tickets::assign(&weights).get(index)? as usize)
+        let counts = tickets::assign(&weights);
+        let place = members.iter().position(|member| member.identity == *identity);
+        Ok(place.and_then(|index| counts.get(index)).map_or(0, |count| *count as usize))
+    }
+
+    /// Ticket keys that `member` should register: twice what is needed now or under the pending amendment, so that a
+    /// later amendment finds enough.
+    pub fn keys_wanted(&self, committee: &Committee, member: u16) -> usize {
+        let now = committee.ticket_counts().get(usize::from(member)).map_or(0, |count| *count as usize);
+        let identity = committee.signers().identity(member);
+        let pending = identity.and_then(|identity| self.pending_tickets(committee, &identity).ok()).unwrap_or(0);
+        (2 * now.max(pending).max(1)).min(MAX_TICKET_KEYS)
     }
 
     /// The committee of the next epoch. [registry-12]

@@ -13,7 +13,8 @@ use crate::sync::{Asked, LAG_GRACE};
 
 /// Ranges under way or waiting for their turn, at most. Each is at most one answer large.
 const RANGES: usize = 4;
-/// The next range is asked of another peer too when it has not come after this.
+/// A peer that has not answered after this does not hold up the others: its place is given away, and the next range is
+/// asked of another peer too.
 const SECOND_ASK: Millis = 1_000;
 
 /// Answers that hold rounds above the head, by their first round.
@@ -58,9 +59,9 @@ impl Engine {
         let mut busy = spans.len();
         for pending in self.sync.pending.values() {
             let Asked::Rounds { from, count } = pending.asked else { continue };
-            busy += 1;
-            let late = from <= next && now >= pending.sent.saturating_add(SECOND_ASK);
-            if !late {
+            let late = now >= pending.sent.saturating_add(SECOND_ASK);
+            busy += usize::from(!late);
+            if !late || from > next {
                 spans.push((from, from.saturating_add(u64::from(count))));
             }
         }

@@ -141,7 +141,7 @@ impl Engine {
     fn reject(&mut self, number: u64, rejected: &RejectedCommitment) {
         let body = rejected.commitment.signed.body;
         let entry = SetEntry { member: body.member, commitment: body.hash(&self.config.chain) };
-        if let Some(bad) = self.bad_dealing(number, &rejected.commitment) {
+        if let Some(bad) = self.bad_dealing(number, rejected) {
             self.accuse(Evidence::BadDealing(Box::new(bad)));
         }
         if let Some(window) = self.windows.get_mut(&number) {
@@ -152,14 +152,15 @@ impl Engine {
     }
 
     /// The proof that a signed commitment does not verify, if the crime is not proven yet.
-    fn bad_dealing(&self, number: u64, commitment: &Commitment) -> Option<BadDealing> {
+    fn bad_dealing(&self, number: u64, rejected: &RejectedCommitment) -> Option<BadDealing> {
+        let commitment = &rejected.commitment;
         if !self.is_news(number, commitment.signed.body.member, Crime::BadDealing) {
             return None;
         }
         let (chain, schedule) = (self.config.chain, self.schedule());
         let committee = self.committee_of_window(number)?;
         let hashes = commitment.check(&chain, &committee, &schedule, number).ok()?;
-        BadDealing::find(commitment, hashes, &chain, &schedule, &committee)
+        BadDealing::find(commitment, hashes, &rejected.refused)
     }
 
     /// Notes that `entries` are needed; the sync asks for those that are not here.

@@ -9,7 +9,6 @@ use beacon_spec::hash::{Digest32, Hasher, hkdf_expand, tag};
 use beacon_spec::keys::{IdentityKey, SecretKey};
 use beacon_spec::message::{Commitment, dealing_context};
 use beacon_spec::pvss::{self, Dealing, DealingContext, VerifiedDealing};
-use beacon_spec::reject::Reject;
 use beacon_spec::schedule::Schedule;
 
 /// Work to be done off the engine's thread.
@@ -91,7 +90,8 @@ pub enum JobResult {
 pub struct RejectedCommitment {
     pub from: IdentityKey,
     pub commitment: Commitment,
-    pub reason: Reject,
+    /// The places of the dealings that do not verify.
+    pub refused: Vec<u16>,
 }
 
 impl Job {
@@ -180,18 +180,19 @@ impl VerifyJob {
             .items
             .into_iter()
             .map(|item| {
-                // First all verdicts of this item: a `Result` collected directly would stop at the first refusal and
-                // shift the next item's.
-                let own: Vec<_> = verdicts.by_ref().take(per_item).collect();
-                let verdict: Result<Vec<_>, Reject> = own.into_iter().collect();
-                let hash = item.commitment.signed.body.hash(&self.chain);
-                (item, hash, verdict)
-            })
-            .map(|(item, hash, verdict)| match verdict {
-                Ok(dealings) => Ok(Arc::new(VerifiedCommitment { commitment: item.commitment, hash, dealings })),
-                Err(reason) => {
-                    Err(Box::new(RejectedCommitment { from: item.from, commitment: item.commitment, reason }))
+                let (mut dealings, mut refused) = (Vec::new(), Vec::new());
+                for (index, verdict) in (0u16..).zip(verdicts.by_ref().take(per_item)) {
+                    match verdict {
+                        Ok(dealing) => dealings.push(dealing),
+                        Err(_) => refused.push(index),
+                    }
                 }
+                let VerifyItem { from, commitment } = item;
+                if !refused.is_empty() {
+                    return Err(Box::new(RejectedCommitment { from, commitment, refused }));
+                }
+                let hash = commitment.signed.body.hash(&self.chain);
+                Ok(Arc::new(VerifiedCommitment { commitment, hash, dealings }))
             })
             .collect();
         JobResult::Verified { window: self.window, results }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use beacon_spec::bundle::{KeyBundle, MAX_TICKET_KEYS};
+use beacon_spec::bundle::KeyBundle;
 use beacon_spec::codec::encode;
 use beacon_spec::committee::{Committee, MemberList};
 use beacon_spec::hash::Digest32;
@@ -251,8 +251,8 @@ impl Engine {
                 self.agreement.considered = false;
                 self.out.relay = true;
             }
-            // It may collide with what this node has not seen yet, or has seen first.
-            Err(Reject::DuplicateKey | Reject::TooFewTicketKeys) => {}
+            // It may depend on what this node has not seen yet, or collide with what it has seen first.
+            Err(Reject::DuplicateKey | Reject::TooFewTicketKeys | Reject::BadCount) => {}
             Err(reason) => self.blame(from, reason),
         }
     }
@@ -356,17 +356,9 @@ impl Engine {
             }
         } else if self.membership.asked_for < next {
             self.membership.asked_for = next;
-            let tickets = self.tickets_wanted(&committee, &known.registry, member);
+            let tickets = known.registry.keys_wanted(&committee, member);
             self.out.effects.push(Effect::NeedBundle { epoch: next, tickets });
         }
-    }
-
-    /// Ticket keys for the next epoch: twice what is needed now or under the pending amendment, so that a later
-    /// amendment finds enough.
-    fn tickets_wanted(&self, committee: &Committee, registry: &Registry, member: u16) -> usize {
-        let now = committee.ticket_counts().get(usize::from(member)).copied().unwrap_or(0) as usize;
-        let pending = registry.pending_tickets(committee, &self.config.identity).unwrap_or(0);
-        (2 * now.max(pending).max(1)).min(MAX_TICKET_KEYS)
     }
 
     fn send_registration(&mut self, epoch: u64) {

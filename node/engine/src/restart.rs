@@ -34,7 +34,11 @@ impl Engine {
             Some((beacon, mmr)) => Chain::new(beacon.header.round, beacon.header.hash(), mmr.clone()),
             None => Chain::new(0, config.chain, Mmr::new()),
         };
-        let agree = Agree::new(AgreeConfig { chain: config.chain, timeouts: Timeouts::default() });
+        let agree = Agree::new(AgreeConfig {
+            chain: config.chain,
+            timeouts: Timeouts::default(),
+            released: config.unsafe_release,
+        });
         let mut engine = Engine {
             committees: BTreeMap::from([(1, config.committee.clone())]),
             config,

@@ -3,7 +3,7 @@
 //! A member that signs twice is a criminal, whatever the reason. So at every start it asks the others for its own
 //! newest messages, and signs nothing that it could have signed before if its store does not know one of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,8 @@ use crate::window::OwnDealing;
 /// How long the others are waited for, and how often they are asked.
 const PATIENCE: Millis = 10_000;
 const ASK_EVERY: Millis = 1_000;
+/// A member is not answered more often than this.
+const ANSWER_EVERY: Millis = 250;
 /// Windows of which a member may have dealt or voted beyond the highest decided one.
 const AHEAD: u64 = 2;
 /// Votes of one answer that are looked at.
@@ -55,6 +57,10 @@ pub(crate) struct Caution {
     /// The highest decided height of each member that has answered, certified; `None` if its committee is not known here
     /// yet.
     tips: BTreeMap<IdentityKey, Option<u64>>,
+    /// Who has answered since the last time that everybody was asked: one answer of each is looked at.
+    heard: BTreeSet<IdentityKey>,
+    /// When members that asked were last answered.
+    answers: BTreeMap<IdentityKey, Millis>,
     /// Nothing is dealt, proposed or voted for at this height and below.
     silent_through: u64,
 }
@@ -115,6 +121,7 @@ impl Engine {
         }
         if self.now >= asking.next {
             asking.next = self.now.saturating_add(ASK_EVERY);
+            self.caution.heard.clear();
             self.send(Recipient::Members, Message::Recall, 0);
         }
         self.caution.asking = Some(asking);
@@ -181,12 +188,22 @@ impl Engine {
         }
     }
 
+    fn is_other_member(&self, key: &IdentityKey) -> bool {
+        let known = self.committees.values().any(|committee| committee.signers().index_of(key).is_some());
+        known && *key != self.config.identity
+    }
+
     /// A member that starts asks what has been seen of it.
     pub(crate) fn on_recall(&mut self, from: IdentityKey) {
-        let known = self.committees.values().any(|committee| committee.signers().index_of(&from).is_some());
-        if !known || from == self.config.identity {
+        if !self.is_other_member(&from) {
             return;
         }
+        let now = self.now;
+        self.caution.answers.retain(|_, answered| now < answered.saturating_add(ANSWER_EVERY));
+        if self.caution.answers.contains_key(&from) {
+            return;
+        }
+        self.caution.answers.insert(from, now);
         let mut recalled = Recalled {
             decided: self.agreement.newest_certificate().cloned(),
             commitment: None,
@@ -215,7 +232,7 @@ impl Engine {
 
     /// A member's answer: how far it is, and whether it knows of something that this store does not. [rollback-2]
     pub(crate) fn on_recalled(&mut self, from: IdentityKey, recalled: &Recalled) {
-        if self.caution.asking.is_none() {
+        if self.caution.asking.is_none() || !self.is_other_member(&from) || !self.caution.heard.insert(from) {
             return;
         }
         let Ok(tip) = self.certified_height(recalled.decided.as_ref()) else { return };

@@ -2,7 +2,7 @@
 //!
 //! Gossip is never trusted to deliver. Whoever is behind asks; a bad answer costs its sender.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use beacon_spec::keys::IdentityKey;
 use beacon_spec::message::SetEntry;
@@ -27,8 +27,9 @@ pub(crate) const LAG_GRACE: Millis = 400;
 const LOOK_EVERY: Millis = 100;
 /// Between two requests for the same commitments.
 const WANTED_EVERY: Millis = 250;
-/// Rounds whose transcripts are still to be fetched, at most.
+/// Rounds whose transcripts are still to be fetched, at most; and how many answers without one of them end the search.
 const MAX_MISSING: usize = 4_096;
+const MOST_LACKING: u8 = 8;
 
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
@@ -85,12 +86,13 @@ pub(crate) struct Sync {
     next_look: Millis,
     /// When the head last moved.
     pub head_since: Millis,
-    missing: BTreeSet<u64>,
+    /// Rounds without their transcript, and how many answers did not have it.
+    missing: BTreeMap<u64, u8>,
 }
 
 impl Sync {
     pub fn miss_transcript(&mut self, round: u64) {
-        self.missing.insert(round);
+        self.missing.insert(round, 0);
         if self.missing.len() > MAX_MISSING {
             self.missing.pop_first();
         }
@@ -296,11 +298,11 @@ impl Engine {
         {
             return;
         }
-        let Some(first) = self.sync.missing.first().copied() else { return };
+        let Some(first) = self.sync.missing.first_key_value().map(|(round, _)| *round) else { return };
         let Some((peer, _)) = self.best_peer(first - 1, |status| status.round) else { return };
         self.sync.next_transcripts = self.now.saturating_add(STATUS_EVERY);
-        let last = self.sync.missing.range(first..first + u64::from(MAX_ROUNDS)).next_back().copied();
-        let last = last.unwrap_or(first);
+        let last = self.sync.missing.range(first..first + u64::from(MAX_ROUNDS)).next_back();
+        let last = last.map_or(first, |(round, _)| *round);
         let count = (last - first + 1) as u16;
         self.ask(peer, Asked::Transcripts { last }, Request::Rounds { from: first, count, transcripts: true });
     }
@@ -395,11 +397,13 @@ impl Engine {
     }
 
     fn on_transcripts(&mut self, from: IdentityKey, asked: u64, rounds: Vec<RoundRecord>) {
-        let Some(first) = self.sync.missing.first().copied() else { return };
+        let Some(first) = self.sync.missing.first_key_value().map(|(round, _)| *round) else { return };
         let last = rounds.last().map_or(first, |record| record.beacon.header.round).min(asked);
         for record in rounds {
             let round = record.beacon.header.round;
-            let Some(transcript) = record.transcript.filter(|_| self.sync.missing.contains(&round)) else { continue };
+            let Some(transcript) = record.transcript.filter(|_| self.sync.missing.contains_key(&round)) else {
+                continue;
+            };
             let holds = match self.committee(record.beacon.header.epoch) {
                 // The beacon is verified again: what the peer sent with the transcript is not yet known to be ours.
                 Some(committee) => record
@@ -416,7 +420,8 @@ impl Engine {
                 Err(reason) => return self.blame(from, reason),
             }
         }
-        // What this peer does not have any more is not asked for again.
-        self.sync.missing.retain(|round| *round > last);
+        // What many answers lacked is nowhere any more.
+        self.sync.missing.range_mut(..=last).for_each(|(_, lacking)| *lacking = lacking.saturating_add(1));
+        self.sync.missing.retain(|_, lacking| *lacking < MOST_LACKING);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beacon_engine::event::{Fault, Message};
+use beacon_engine::event::{Effect, Fault, Input, Message};
 use beacon_spec::consensus::ConsensusMessage;
 use beacon_spec::hash::Digest32;
 use beacon_testnet::sim::chaos::Fault as Chance;
@@ -227,4 +227,23 @@ fn rollback_2_a_copy_of_an_earlier_epoch_waits_until_it_can_judge() {
         assert_eq!(signed_twice(&net, 3), Vec::<String>::new(), "restored at {crashed}");
         assert!(!net.faults.iter().any(|(_, fault)| matches!(fault, Fault::Crime(_))), "{:?}", net.faults);
     }
+}
+
+/// However often a member asks, answers are few. [rollback-1]
+#[test]
+fn rollback_1_answers_are_few() {
+    let mut net = Net::new(&setup());
+    net.start_all();
+    net.run_until(GENESIS_TIME + 1_000);
+    let asker = net.nodes[3].config.identity;
+    let now = GENESIS_TIME + 1_001;
+    let engine = net.nodes[0].engine.as_mut().expect("it runs");
+    let mut answers = |at: u64| {
+        let step = engine.step(at, Input::Message { from: asker, message: Message::Recall });
+        let answer = |effect: &Effect| matches!(effect, Effect::Send { message: Message::Recalled(_), .. });
+        step.effects.iter().filter(|effect| answer(effect)).count()
+    };
+    assert_eq!((0..100).map(|_| answers(now)).sum::<usize>(), 1);
+    assert_eq!(answers(now + 249), 0);
+    assert_eq!(answers(now + 250), 1);
 }

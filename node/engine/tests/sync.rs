@@ -367,6 +367,17 @@ fn sync_1_silent_and_boasting_peers_hold_up_nothing() {
     assert!(took <= least + 1_500 * silences, "{took} ms instead of {least} with {silences} silences");
 }
 
+/// As many silent peers as there are ranges at once, and more.
+#[test]
+fn sync_1_silent_peers_in_every_place_do_not_stop_the_others() {
+    let chain = Chain::new(ROUNDS, 100_000);
+    let mut peers = vec![Peer::Silent; 6];
+    peers.push(Peer::Honest);
+    let mut run = Run::new(&chain, &peers, Recovered::default());
+    run.finish();
+    assert!(run.now - NOW < 4_000, "{} ms: a silent peer kept its place until it was given up", run.now - NOW);
+}
+
 #[test]
 fn sync_4_liars_are_blamed_and_the_rest_completes_the_sync() {
     let chain = Chain::new(ROUNDS, 100_000);

@@ -77,7 +77,8 @@ pub(super) struct Approve {
 pub(super) struct Register {
     #[command(flatten)]
     common: Arguments,
-    /// How many ticket keys: at least the tickets that the weight will give [default: 16]
+    /// How many ticket keys: at least the tickets that the weight will give; a member, at most four times those that it
+    /// has, or 16 [default: 16]
     #[arg(long, value_name = "N")]
     ticket_keys: Option<usize>,
     /// Where to write what the proposer needs

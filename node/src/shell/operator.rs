@@ -72,8 +72,12 @@ impl Driver {
 
     fn make_own_bundle(&mut self, ticket_keys: usize) -> Obeyed {
         let committee = self.committee_in_force()?;
-        if ticket_keys == 0 || ticket_keys > MAX_TICKET_KEYS {
-            return Err(format!("{ticket_keys} ticket keys: choose 1 to {MAX_TICKET_KEYS}"));
+        let registry = self.engine.registry();
+        let member = committee.signers().index_of(&self.identity);
+        let most = member.zip(registry).and_then(|(member, registry)| registry.most_keys(&committee, member).ok());
+        let most = most.unwrap_or(MAX_TICKET_KEYS).min(MAX_TICKET_KEYS);
+        if ticket_keys == 0 || ticket_keys > most {
+            return Err(format!("{ticket_keys} ticket keys: choose 1 to {most}"));
         }
         let epoch = committee.epoch() + 1;
         let made = self.workshop.make_bundle(epoch, ticket_keys).map_err(|error| error.to_string())?;

@@ -12,11 +12,17 @@ use crate::world::{Keys, SCHEDULE, World};
 
 const WEIGHTS: [u64; 7] = [1, 1, 1, 0, 1, 1, 1];
 /// Five of six approve: more than two thirds.
-const QUORUM: [u16; 5] = [0, 1, 2, 4, 5];
+const QUORUM: &[u16] = &[0, 1, 2, 4, 5];
+/// A network in which one member has five tickets. Members of 15 of 22 approve.
+const UNEVEN: [u64; 16] = [7, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
+const UNEVEN_QUORUM: &[u16] = &[0, 1, 2, 3, 4, 5, 6, 7, 8];
 
 struct Cases {
     world: World,
     build: Build,
+    /// The shared value that is the world's genesis, and who approves of amendments.
+    genesis: &'static str,
+    quorum: &'static [u16],
 }
 
 pub fn build() -> Build {
@@ -24,13 +30,17 @@ pub fn build() -> Build {
     let mut build = Build::new();
     build.share("genesis", json!(wire(&world.genesis)));
     build.share("empty", json!(wire(&Registry::new(1))));
-    let mut cases = Cases { world, build };
+    let mut cases = Cases { world, build, genesis: "@genesis", quorum: QUORUM };
     registrations(&mut cases);
     amendments(&mut cases);
     approvals(&mut cases);
     results(&mut cases);
     hand_overs(&mut cases);
-    cases.build
+    let world = World::new("uneven registry", &UNEVEN);
+    cases.build.share("uneven", json!(wire(&world.genesis)));
+    let mut uneven = Cases { world, build: cases.build, genesis: "@uneven", quorum: UNEVEN_QUORUM };
+    numbers_of_keys(&mut uneven);
+    uneven.build
 }
 
 impl Cases {
@@ -65,7 +75,7 @@ impl Cases {
 
     fn amendment(&self, changes: Vec<Change>) -> Amendment {
         let mut amendment = Amendment { follows: 0, expires: 2, changes, approvals: Vec::new() };
-        QUORUM.iter().for_each(|member| self.approve(&mut amendment, *member));
+        self.quorum.iter().for_each(|member| self.approve(&mut amendment, *member));
         amendment
     }
 
@@ -77,7 +87,7 @@ impl Cases {
     fn amended(&self, amendment: &Amendment, change: impl FnOnce(&mut Amendment)) -> Amendment {
         let mut amendment = with(amendment, change);
         amendment.approvals.clear();
-        QUORUM.iter().for_each(|member| self.approve(&mut amendment, *member));
+        self.quorum.iter().for_each(|member| self.approve(&mut amendment, *member));
         amendment
     }
 
@@ -106,7 +116,7 @@ impl Cases {
     }
 
     fn add(&mut self, name: &str, verdict: &str, before: &Registry, value: &Value) {
-        let input = json!({ "genesis": "@genesis", "registry": wire(before), "value": wire(value) });
+        let input = json!({ "genesis": self.genesis, "registry": wire(before), "value": wire(value) });
         self.build.case("registry", name, verdict, input);
     }
 }
@@ -175,6 +185,31 @@ fn registrations(cases: &mut Cases) {
         &empty,
         &Value { registrations: Vec::new(), registry: Digest32::ZERO, ..wrong },
     );
+}
+
+/// Four keys a ticket, in force or pending, or sixteen.
+fn numbers_of_keys(cases: &mut Cases) {
+    let empty = Registry::new(1);
+    let register = |cases: &Cases, member: u16, count: u64| {
+        let keys = Keys { identity: cases.keys(member).identity, ..Keys::new(400 + count, 2, count as usize) };
+        vec![Registration { member, bundle: keys.bundle(&cases.world.chain, 2) }]
+    };
+    let mut case = |name: &str, verdict: &str, member: u16, count: u64, amendment: Option<Amendment>| {
+        let registrations = register(cases, member, count);
+        cases.case(name, verdict, (&empty, 1), registrations, amendment);
+    };
+    case("sixteen keys for one ticket", "ok", 1, 16, None);
+    case("seventeen keys for one ticket", "bad-count", 1, 17, None);
+    case("twenty keys for five tickets", "ok", 0, 20, None);
+    case("twenty-one keys for five tickets", "bad-count", 0, 21, None);
+    let weight = |member: u16, weight| Change::Weight { identity: cases.identity(member), weight };
+    let grown = cases.amendment(vec![weight(0, 1), weight(1, 7)]);
+    let mut case = |name: &str, verdict: &str, member: u16, count: u64| {
+        let registrations = register(cases, member, count);
+        cases.case(name, verdict, (&empty, 1), registrations, Some(grown.clone()));
+    };
+    case("twenty keys for five pending tickets", "ok", 1, 20);
+    case("twenty-one keys for five pending tickets", "bad-count", 1, 21);
 }
 
 fn amendments(cases: &mut Cases) {

@@ -335,9 +335,21 @@ class Growing:
             verify_bundle(bundle, self.chain, identity, self.registry["epoch"] + 1)
         enough = len(bundle["ticket_keys"]) >= self.committee.tickets[member]
         need("registry-7 ticket keys for the tickets in force", enough, "too-few-ticket-keys")
+        keys = len(bundle["ticket_keys"])
+        few = keys <= max(16, 4 * self.committee.tickets[member]) or keys <= 4 * self.pending_tickets(member)
+        need("registry-7 not many more ticket keys", few, "bad-count")
         self.take(bundle)
         self.registry["registered"].append(registration)
         self.registry["registered"].sort(key=lambda other: other["member"])
+
+    def pending_tickets(self, member):
+        if self.registry["pending"] is None or not on("registry-7 tickets under the pending amendment"):
+            return 0
+        members = self.amended()
+        identities = [other["identity"] for other in members]
+        identity = self.committee.signers.identities[member]
+        weights = tuple(other["weight"] for other in members)
+        return tickets(weights)[identities.index(identity)] if identity in identities else 0
 
     def carried(self):
         """[registry-12]"""

@@ -8,13 +8,12 @@ use std::sync::Arc;
 
 use beacon_engine::job::{Job, JobResult, RejectedCommitment, VerifiedCommitment, VerifyJob};
 use beacon_spec::hash::{Digest32, Hasher, tag};
-use beacon_spec::reject::Reject;
 use zeroize::Zeroizing;
 
 /// One dealing: its commitment's hash and its place in the window.
 pub type DealingId = (Digest32, usize);
 
-type Verdict = Result<Arc<VerifiedCommitment>, Reject>;
+type Verdict = Result<Arc<VerifiedCommitment>, Vec<u16>>;
 
 #[derive(Clone, Default)]
 pub struct Ledger {
@@ -72,10 +71,10 @@ impl Ledger {
                 match Job::Verify(one).run(coin) {
                     JobResult::Verified { results, .. } => match results.into_iter().next() {
                         Some(Ok(verified)) => Ok(verified),
-                        Some(Err(rejected)) => Err(rejected.reason),
-                        None => Err(Reject::BadCount),
+                        Some(Err(rejected)) => Err(rejected.refused),
+                        None => Err(Vec::new()),
                     },
-                    JobResult::Dealt { .. } => Err(Reject::Malformed),
+                    JobResult::Dealt { .. } => Err(Vec::new()),
                 }
             });
             results.push(match verdict {
@@ -83,7 +82,7 @@ impl Ledger {
                     self.verified.insert(verified.hash(), verified.clone());
                     Ok(verified.clone())
                 }
-                Err(reason) => Err(Box::new(RejectedCommitment { from, commitment, reason: *reason })),
+                Err(refused) => Err(Box::new(RejectedCommitment { from, commitment, refused: refused.clone() })),
             });
         }
         JobResult::Verified { window, results }

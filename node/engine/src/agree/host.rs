@@ -64,6 +64,8 @@ pub struct Host {
     /// How often the own messages of the round have been sent again.
     pub resent: u32,
     pub replaying: bool,
+    /// Whether own messages that the log does not hold bind nobody any more.
+    pub released: bool,
     pub halt: Option<AgreeHalt>,
     watch: Watch,
     signed: BTreeMap<(Once, u32), (Digest32, Signature)>,
@@ -113,6 +115,7 @@ impl Host {
             accepted: BTreeSet::new(),
             resent: 0,
             replaying: false,
+            released: false,
             halt: None,
             watch: Watch::default(),
             signed: BTreeMap::new(),
@@ -334,6 +337,9 @@ impl Host {
                     self.stop(AgreeHalt::WalMalformed);
                 }
                 self.blame(reason);
+                return false;
+            }
+            if own && self.released && !self.replaying {
                 return false;
             }
             if own {

@@ -46,6 +46,8 @@ pub struct Voter {
 pub struct AgreeConfig {
     pub chain: Digest32,
     pub timeouts: Timeouts,
+    /// Signs again what the log does not hold, whatever peers show of it. [rollback-3]
+    pub released: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,7 +206,9 @@ impl Agree {
             return Err(AgreeHalt::WrongKey);
         }
         let timers = Timers::new(self.config.timeouts);
-        Ok(Host::new((self.config.chain, height, now), members, own, timers))
+        let mut host = Host::new((self.config.chain, height, now), members, own, timers);
+        host.released = self.config.released;
+        Ok(host)
     }
 
     fn halt(&mut self, reason: AgreeHalt) -> Vec<Output> {

@@ -33,7 +33,7 @@ pub fn voters(weights: &[u64]) -> Arc<[Voter]> {
 }
 
 pub fn config() -> AgreeConfig {
-    AgreeConfig { chain: CHAIN, timeouts: Timeouts { rebroadcast: 100, ..Timeouts::default() } }
+    AgreeConfig { chain: CHAIN, timeouts: Timeouts { rebroadcast: 100, ..Timeouts::default() }, released: false }
 }
 
 /// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beacon_engine::agree::{Agree, AgreeFault, AgreeHalt, Input, Output, Voter, WalEntry};
+use beacon_engine::agree::{Agree, AgreeConfig, AgreeFault, AgreeHalt, Input, Output, Voter, WalEntry};
 use beacon_spec::consensus::{
     CommitCertificate, ConsensusMessage, PolkaCertificate, RoundCertificate, RoundCertificateKind, RoundSignature,
     SignedProposal, SignedVote, Vote, VoteKind, proposer, value_id,
@@ -373,6 +373,21 @@ fn an_own_vote_that_the_log_has_lost_is_learnt_from_peers() {
     let outputs = agree.on_time(5_000);
     assert!(sent(&outputs).is_empty(), "the nil prevote would be a second one");
     assert_eq!(outputs.last(), Some(&Output::Halt(AgreeHalt::WouldSignTwice)));
+}
+
+#[test]
+fn a_released_member_is_not_bound_by_what_peers_show() {
+    let own = follower().1;
+    let mut agree = Agree::new(AgreeConfig { released: true, ..config() });
+    agree.start_height(0, 1, committee(), Some((own, key(own))), Vec::new());
+    let before = vote(own, 1, VoteKind::Prevote, Some(value_id(b"before")));
+    let show = ConsensusMessage::Vote(before);
+    assert_eq!(receive(&mut agree, (own + 1) % 4, show.clone()), Vec::new());
+    let outputs = agree.on_time(5_000);
+    assert!(!sent(&outputs).is_empty(), "the nil prevote is sent");
+    receive(&mut agree, (own + 1) % 4, show);
+    let halted = |outputs: &[Output]| outputs.iter().any(|output| matches!(output, Output::Halt(_)));
+    assert!(!halted(&outputs) && !halted(&agree.on_time(100_000)));
 }
 
 #[test]
