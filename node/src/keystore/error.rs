@@ -34,6 +34,8 @@ pub enum KeyStoreError {
     Full { path: PathBuf, bytes: usize, room: usize },
     #[error("{} is in use by another process", .path.display())]
     Locked { path: PathBuf },
+    #[error("{}: these keys have signed with the database {before}, not with {found}", .path.display())]
+    OtherDatabase { path: PathBuf, before: String, found: String },
     #[error("the operating system gives no randomness: {0}")]
     Randomness(getrandom::Error),
 }
@@ -78,6 +80,11 @@ impl KeyStoreError {
             Self::BadSealKey { .. } => "a new key, before the first keygen: openssl rand -hex 32".into(),
             Self::Full { .. } => "make bundles for fewer drafts from one home".into(),
             Self::Locked { .. } => "stop the other beacon-node that uses this home first".into(),
+            Self::OtherDatabase { .. } => {
+                "bring back the newest database that there is of this member; if it is lost, \
+                 run with --restored: the node signs nothing that it may have signed before, and takes part again later"
+                    .into()
+            }
             Self::Randomness(_) => "run where getrandom(2) works".into(),
         }
     }

@@ -7,6 +7,8 @@
 //! memory the device may keep an old copy of a block that no program can reach to erase, so there the sealing key
 //! should live elsewhere than on the same device.
 //!
+//! `keys/database` names the database that the keys have signed with (`tie`).
+//!
 //! Only one process holds the store at a time: it stays locked while it is open.
 
 mod contents;
@@ -16,6 +18,7 @@ mod seal;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod tie;
 
 use std::fmt;
 use std::fs::File;

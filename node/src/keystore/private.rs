@@ -22,23 +22,33 @@ pub(super) fn create_directory(path: &Path) -> Result<(), KeyStoreError> {
 }
 
 /// Makes a file with mode 0600 that holds `bytes` once it has its name. Never replaces one.
-///
-/// The bytes are written and fsynced under another name first; linking fails if the name is taken.
 pub(super) fn create_file(path: &Path, bytes: &[u8]) -> Result<(), KeyStoreError> {
+    // Linking fails if the name is taken.
+    put_file(path, bytes, |draft| std::fs::hard_link(draft, path).and_then(|()| std::fs::remove_file(draft)))
+}
+
+/// Puts a file with mode 0600 that holds `bytes` in the place of another.
+pub(super) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), KeyStoreError> {
+    put_file(path, bytes, |draft| std::fs::rename(draft, path))
+}
+
+/// The bytes are written and fsynced under another name before `name` gives them theirs.
+fn put_file(path: &Path, bytes: &[u8], name: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), KeyStoreError> {
     let draft = path.with_extension(format!("new-{}", std::process::id()));
-    let failed = |source: std::io::Error| match source.kind() {
-        ErrorKind::AlreadyExists => KeyStoreError::Exists { path: path.to_owned() },
-        _ => KeyStoreError::io("create", path, source),
-    };
     let made = (|| {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        std::fs::hard_link(&draft, path)
+        name(&draft)
     })();
-    let removed = std::fs::remove_file(&draft);
-    made.map_err(failed)?;
-    removed.map_err(failed)?;
+    made.map_err(|source| {
+        // What could not get its name is of no use; that it may stay behind matters less than why.
+        let _ = std::fs::remove_file(&draft);
+        match source.kind() {
+            ErrorKind::AlreadyExists => KeyStoreError::Exists { path: path.to_owned() },
+            _ => KeyStoreError::io("create", path, source),
+        }
+    })?;
     sync_directory(path)
 }
 

@@ -178,3 +178,22 @@ fn secrets_are_never_printed() {
     }
     assert!(said.contains("[REDACTED]"));
 }
+
+#[test]
+fn keys_belong_to_one_database() {
+    let home = home();
+    let store = KeyStore::create_with(home.path(), seal()).unwrap();
+    store.tie("one", false).unwrap();
+    store.tie("one", false).unwrap();
+    let refused = store.tie("two", false).unwrap_err();
+    assert!(
+        matches!(&refused, KeyStoreError::OtherDatabase { before, found, .. } if before == "one" && found == "two")
+    );
+    assert!(refused.remedy().contains("--restored"));
+    store.tie("two", true).unwrap();
+    store.tie("two", false).unwrap();
+    store.tie("one", false).unwrap_err();
+    let tied = home.path().join("database");
+    assert_eq!(fs::metadata(&tied).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2, "no draft is left");
+}

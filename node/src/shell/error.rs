@@ -34,8 +34,8 @@ impl ShellError {
     }
 
     /// What the operator can do.
-    pub fn remedy(&self) -> &'static str {
-        match self {
+    pub fn remedy(&self) -> String {
+        let remedy = match self {
             ShellError::Runtime(_) => "free memory or threads, then start again",
             ShellError::Services(_) => {
                 "see the message; the folder queues in the home may be deleted, it holds nothing of the beacon"
@@ -50,13 +50,14 @@ impl ShellError {
             ShellError::Store(_) => "see the message; the data directory is in config.toml as data_dir",
             ShellError::Network(_) | ShellError::Http(_) => "choose another address in config.toml, or free this one",
             ShellError::Entropy(_) | ShellError::UnknownSource(_) => "correct [entropy] in config.toml",
-            ShellError::Keys(_) => "see that the key directory can be written and has room, then start again",
+            ShellError::Keys(error) => return error.remedy(),
             ShellError::Halted(Halt::ForkedHeader { .. }) => {
                 "keep the home as it is and compare it with other members: a quorum certified another header"
             }
             ShellError::Halted(_) => "keep the home as it is; restoring an older copy of it is not safe",
             ShellError::NetworkStopped => "start the node again",
-        }
+        };
+        remedy.to_owned()
     }
 }
 

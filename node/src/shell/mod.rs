@@ -82,6 +82,16 @@ fn network_config(prepared: &Prepared) -> NetworkConfig {
     }
 }
 
+/// Keeps keys that can sign from doing so with another database than before. One that an earlier start with
+/// `--restored` has `silenced` is theirs from now on.
+fn tie_keys(prepared: &Prepared, store: &Store, silenced: bool) -> Result<(), ShellError> {
+    let (keys, released) = (&prepared.keys, prepared.unsafe_release);
+    if keys.bundles().is_empty() || (prepared.restored && !silenced) {
+        return Ok(());
+    }
+    keys.tie(&store.identity()?, silenced || released).map_err(ShellError::Keys)
+}
+
 /// Runs the node on the caller's runtime.
 pub async fn serve(prepared: Prepared) -> Result<(), ShellError> {
     let stop_node = shutdown_signal();
@@ -95,6 +105,7 @@ pub async fn serve(prepared: Prepared) -> Result<(), ShellError> {
     let store = Arc::new(Store::open(&config.data_dir, chain, &prepared.sealed.bytes)?);
     store.adopt(&config.data_dir, !prepared.keys.bundles().is_empty())?;
     let recovered: Recovered = store.recover()?;
+    tie_keys(&prepared, &store, recovered.silent_through > 0)?;
     let equipment = config.entropy.equipment(prepared.emulate_chip);
     let pool = config.entropy.pool(&equipment).map_err(ShellError::source)?;
     let pool = Arc::new(EntropyPool::start(pool)?);

@@ -170,6 +170,13 @@ impl Store {
         self.known().base
     }
 
+    /// What tells this database from every other one, also from an empty one in its place. A copy of its files has it
+    /// too.
+    pub fn identity(&self) -> Result<String, StoreError> {
+        let identity = self.db.get_db_identity().map_err(|error| StoreError::read(Family::Meta, b"", &error))?;
+        Ok(String::from_utf8_lossy(&identity).into_owned())
+    }
+
     /// Newest certified round on disk.
     pub fn tip_round(&self) -> u64 {
         self.known().tip.map_or(0, |(round, _)| round)

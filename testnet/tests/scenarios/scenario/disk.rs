@@ -182,6 +182,9 @@ async fn a_backup_becomes_an_observer_and_nothing_else() {
     let data = net.network.nodes[BAD].home.join("data");
     let kept = net.directory.path().join("kept");
     fs::rename(&data, &kept).unwrap();
+    let run = node(&net.network.binaries, &["run", "--home", &home]).await;
+    refused(&run, &["these keys have signed with the database", "--restored"]);
+    fs::remove_dir_all(&data).unwrap();
     copy(&backup.join("data"), &data);
     let run = node(&net.network.binaries, &["run", "--home", &home]).await;
     refused(&run, &["is a backup", "beacon-node init"]);
