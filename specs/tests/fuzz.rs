@@ -15,6 +15,7 @@ use std::time::Instant;
 use beacon_spec::chain::{Beacon, Contribution, TRANSCRIPT_LIMITS, Transcript};
 use beacon_spec::codec::{decode, encode};
 use judge::{File, Input, judge};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use serde_json::Value;
 
 const FILES: [&str; 13] = [
@@ -222,6 +223,14 @@ fn decode_all(targets: &[Target], count: u64, seed: u64) -> u64 {
     accepted
 }
 
+/// Less than the corpora and one allocation of 64 MiB take together: whoever asks for that much ends the process.
+const MOST_MEMORY: u64 = 128 << 20;
+
+fn bound_memory() {
+    let limit = Rlimit { current: Some(MOST_MEMORY), maximum: Some(MOST_MEMORY) };
+    setrlimit(Resource::Data, limit).expect("a limit may always be lowered");
+}
+
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
 }
@@ -242,6 +251,7 @@ fn every_kind_of_vector_is_a_target() {
 /// [codec-1] and [codec-2]: the identity of encode ∘ decode is asserted by the judge of each type.
 #[test]
 fn codec_2_mutated_bytes_never_panic_and_decode_to_what_encodes_the_same() {
+    bound_memory();
     let targets = corpus(|kind| kind.starts_with(|first: char| first.is_ascii_uppercase()));
     let (count, started) = (number("BEACON_FUZZ_EXECUTIONS", 100_000), Instant::now());
     let accepted = decode_all(&targets, count, number("BEACON_FUZZ_SEED", 1));
@@ -252,6 +262,7 @@ fn codec_2_mutated_bytes_never_panic_and_decode_to_what_encodes_the_same() {
 /// What a verifier may accept although no vector holds it: only what the signatures do not cover.
 #[test]
 fn certify_4_no_verifier_accepts_what_was_not_signed() {
+    bound_memory();
     let mut targets = corpus(|kind| kind.starts_with(|first: char| first.is_ascii_lowercase()));
     let mut good: BTreeMap<String, BTreeSet<Vec<u8>>> = BTreeMap::new();
     for target in targets.iter().filter(|target| target.accepted) {

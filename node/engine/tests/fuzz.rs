@@ -13,6 +13,7 @@ use beacon_spec::keys::IdentityKey;
 use beacon_spec::message::COMMITMENT_LIMITS;
 use beacon_testnet::sim::rng::Rng;
 use beacon_testnet::sim::{GENESIS_TIME, Net, Setup};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// The engine under test; in the recorded run it is down, so that it has signed nothing there.
 const TARGET: usize = 0;
@@ -20,6 +21,8 @@ const TARGET: usize = 0;
 const LIFE: u64 = 1_500;
 /// What an engine may print of itself, in bytes.
 const MOST_HELD: usize = 1 << 20;
+/// What the process may take, in bytes.
+const MOST_MEMORY: u64 = 64 << 20;
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
@@ -172,8 +175,15 @@ fn run(window: u64, executions: u64, seed: u64) -> u64 {
     accepted
 }
 
+/// Whatever comes, no single allocation is of 64 MiB.
+fn bound_memory() {
+    let limit = Rlimit { current: Some(MOST_MEMORY), maximum: Some(MOST_MEMORY) };
+    setrlimit(Resource::Data, limit).expect("a limit may always be lowered");
+}
+
 #[test]
 fn arbitrary_inputs_neither_panic_nor_stop_the_engine() {
+    bound_memory();
     let (count, seed) = (number("BEACON_FUZZ_EXECUTIONS", 40_000), number("BEACON_FUZZ_SEED", 1));
     for window in [1, 3] {
         let started = Instant::now();
