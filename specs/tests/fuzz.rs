@@ -10,6 +10,7 @@ mod format;
 mod judge;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use beacon_spec::chain::{Beacon, Contribution, TRANSCRIPT_LIMITS, Transcript};
@@ -223,12 +224,33 @@ fn decode_all(targets: &[Target], count: u64, seed: u64) -> u64 {
     accepted
 }
 
-/// Less than the corpora and one allocation of 64 MiB take together: whoever asks for that much ends the process.
-const MOST_MEMORY: u64 = 128 << 20;
+/// What a target may allocate beyond its corpus; so a single allocation of 64 MiB ends the process.
+const MOST_MORE: u64 = 60 << 20;
 
-fn bound_memory() {
-    let limit = Rlimit { current: Some(MOST_MEMORY), maximum: Some(MOST_MEMORY) };
-    setrlimit(Resource::Data, limit).expect("a limit may always be lowered");
+/// Bounds the memory of this process for as long as it lives. One test at a time: the bound is the process's.
+struct Bounded(#[allow(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
+
+impl Bounded {
+    fn corpus(wanted: impl Fn(&str) -> bool) -> (Vec<Target>, Bounded) {
+        static ONE: Mutex<()> = Mutex::new(());
+        let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let targets = corpus(wanted);
+        let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmData:")).expect("it has this line");
+        let held: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+        Bounded::limit(Some((held << 10) + MOST_MORE));
+        (targets, Bounded(guard))
+    }
+
+    fn limit(current: Option<u64>) {
+        setrlimit(Resource::Data, Rlimit { current, maximum: None }).expect("below the maximum");
+    }
+}
+
+impl Drop for Bounded {
+    fn drop(&mut self) {
+        Bounded::limit(None);
+    }
 }
 
 fn number(name: &str, default: u64) -> u64 {
@@ -242,7 +264,7 @@ fn report(name: &str, targets: usize, executions: u64, accepted: u64, started: I
 
 #[test]
 fn every_kind_of_vector_is_a_target() {
-    let kinds: BTreeSet<String> = corpus(|_| true).into_iter().map(|target| target.kind).collect();
+    let kinds: BTreeSet<String> = Bounded::corpus(|_| true).0.into_iter().map(|target| target.kind).collect();
     let missing: Vec<_> = TARGETS.iter().filter(|(kind, _)| !kinds.contains(*kind)).collect();
     assert!(missing.is_empty(), "no vectors of {missing:?}");
     assert!(kinds.len() > TARGETS.len() + 20, "the types that travel are targets too");
@@ -251,8 +273,7 @@ fn every_kind_of_vector_is_a_target() {
 /// [codec-1] and [codec-2]: the identity of encode ∘ decode is asserted by the judge of each type.
 #[test]
 fn codec_2_mutated_bytes_never_panic_and_decode_to_what_encodes_the_same() {
-    bound_memory();
-    let targets = corpus(|kind| kind.starts_with(|first: char| first.is_ascii_uppercase()));
+    let (targets, _bounded) = Bounded::corpus(|kind| kind.starts_with(|first: char| first.is_ascii_uppercase()));
     let (count, started) = (number("BEACON_FUZZ_EXECUTIONS", 100_000), Instant::now());
     let accepted = decode_all(&targets, count, number("BEACON_FUZZ_SEED", 1));
     assert!(accepted > count / 100, "mutations that always fail at once test little");
@@ -262,8 +283,7 @@ fn codec_2_mutated_bytes_never_panic_and_decode_to_what_encodes_the_same() {
 /// What a verifier may accept although no vector holds it: only what the signatures do not cover.
 #[test]
 fn certify_4_no_verifier_accepts_what_was_not_signed() {
-    bound_memory();
-    let mut targets = corpus(|kind| kind.starts_with(|first: char| first.is_ascii_lowercase()));
+    let (mut targets, _bounded) = Bounded::corpus(|kind| kind.starts_with(|first: char| first.is_ascii_lowercase()));
     let mut good: BTreeMap<String, BTreeSet<Vec<u8>>> = BTreeMap::new();
     for target in targets.iter().filter(|target| target.accepted) {
         good.entry(target.kind.clone()).or_default().insert(target.bytes.clone());
