@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::home;
 use crate::plan::Plan;
 use crate::run::{Options, Show};
-use crate::{bench, fabricate, kill_loop, sim};
+use crate::{bench, fabricate, kill_loop, scenarios, sim};
 
 const AFTER: &str = "\
 Examples:
@@ -56,6 +56,7 @@ pub enum Command {
     Fabricate(fabricate::Arguments),
     Bench(bench::Arguments),
     Sim(sim::command::Arguments),
+    Scenario(scenarios::command::Arguments),
     KillLoop(kill_loop::Arguments),
 }
 

@@ -1,6 +1,9 @@
-//! Whether nodes hold the same headers: every byte of every round, fetched from each.
+//! Whether nodes hold the same headers: every byte of every round, fetched from each. And what a node that is down left in
+//! its log and its database.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use beacon_client::source::http::HttpSource;
@@ -10,6 +13,11 @@ use beacon_spec::codec::{Limits, decode, encode};
 use beacon_spec::hash::Digest32;
 use futures::future::join_all;
 
+use crate::failure::Failure;
+use crate::node::{Node, node_command};
+
+/// What a node logs when another has signed two things that conflict.
+const CRIME: &str = "a member broke the protocol provably";
 /// Rounds asked for at a time; a node answers at most a thousand.
 const RANGE: u64 = 500;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -72,4 +80,20 @@ pub async fn headers(url: &str, chain: Digest32, rounds: u64) -> Result<Vec<Dige
         }
     }
     Ok(hashes)
+}
+
+/// What a node's log says of others that signed two things that conflict, a line each.
+pub fn accusations(node: &Node) -> Result<Vec<String>, Failure> {
+    let log = fs::read_to_string(&node.log).map_err(|error| Failure::file("read", &node.log, &error))?;
+    let crimes = log.lines().filter(|line| line.contains(CRIME));
+    Ok(crimes.map(|line| format!("node {} says: {line}", node.index)).collect())
+}
+
+/// What `beacon-node db check` finds in the database of a node that is down.
+pub async fn database(program: &Path, node: &Node) -> Result<Option<String>, Failure> {
+    let mut check = node_command(program);
+    check.args(["db", "check", "--home"]).arg(&node.home);
+    let output = check.output().await.map_err(|error| Failure::file("start", program, &error))?;
+    let said = || format!("node {}: {}", node.index, String::from_utf8_lossy(&output.stderr).trim());
+    Ok((!output.status.success()).then(said))
 }

@@ -1,7 +1,7 @@
 //! From nothing to homes that can run: the steps of a real ceremony, by the node's own commands.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use futures::future::try_join_all;
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::measure;
 use crate::node::{Node, node_command};
-use crate::plan::Plan;
+use crate::plan::{Endpoints, Plan};
 
 /// Between the draft and round 1, in milliseconds: time for bundles, sealing and start-up of four nodes.
 const AHEAD: u64 = 2000;
@@ -26,7 +26,7 @@ pub struct Outcome {
 }
 
 /// Makes identities, draft, bundles, sealed genesis and initialised homes.
-pub async fn hold(program: &std::path::Path, plan: &Plan, home: &Home) -> Result<Outcome, Failure> {
+pub async fn hold(program: &Path, plan: &Plan, home: &Home) -> Result<Outcome, Failure> {
     let tool = Tool { program: program.to_owned() };
     let indices = 0..plan.nodes();
     let made = try_join_all(indices.clone().map(|node| tool.run(words(["keygen"]).home(home.node(node))))).await?;
@@ -53,7 +53,7 @@ pub async fn hold(program: &std::path::Path, plan: &Plan, home: &Home) -> Result
     Ok(Outcome { chain, genesis, nodes: nodes.collect() })
 }
 
-fn draft_arguments(plan: &Plan, identities: &[String], out: &std::path::Path) -> Words {
+fn draft_arguments(plan: &Plan, identities: &[String], out: &Path) -> Words {
     let ahead = AHEAD + AHEAD_PER_NODE * (plan.nodes() as u64).saturating_sub(4);
     let genesis_time = measure::now_ms() as u64 + ahead;
     let mut words = words(["genesis", "draft", "--name", "testnet"])
@@ -73,7 +73,29 @@ fn draft_arguments(plan: &Plan, identities: &[String], out: &std::path::Path) ->
     words
 }
 
-fn init_arguments(plan: &Plan, home: &Home, node: usize, genesis: &std::path::Path, chain: &str) -> Words {
+/// Makes the home of a node that is no member and knows the chain hash and one member's address; gives its report.
+pub async fn join(
+    program: &Path,
+    home: PathBuf,
+    own: Endpoints,
+    peer: &str,
+    chain: &str,
+    more: &[&str],
+) -> Result<Value, Failure> {
+    let mut words = words(["init"])
+        .home(home)
+        .option("--peer", peer)
+        .option("--chain", chain)
+        .option("--http", own.http_address().to_string())
+        .option("--local-http", own.local_address().to_string());
+    for address in own.multiaddrs() {
+        words = words.option("--listen", address);
+    }
+    words.0.extend(more.iter().map(OsString::from));
+    Tool { program: program.to_owned() }.run(words).await
+}
+
+fn init_arguments(plan: &Plan, home: &Home, node: usize, genesis: &Path, chain: &str) -> Words {
     let own = plan.endpoints(node);
     let mut words = words(["init"])
         .home(home.node(node))
@@ -137,7 +159,8 @@ impl Tool {
     }
 }
 
-fn text(report: &Value, field: &str) -> Result<String, Failure> {
+/// A field of a report that is text.
+pub fn text(report: &Value, field: &str) -> Result<String, Failure> {
     report.get(field).and_then(Value::as_str).map(String::from).ok_or_else(|| {
         Failure::new(format!("a report of beacon-node lacks {field}"), "build node and testnet from the same sources")
     })

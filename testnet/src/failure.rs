@@ -17,6 +17,11 @@ impl Failure {
         Failure { what: what.into(), remedy: remedy.into() }
     }
 
+    /// What could not be done, without the remedy.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     /// A file or directory that could not be used.
     pub fn file(verb: &str, path: &Path, error: &std::io::Error) -> Self {
         Failure::new(format!("cannot {verb} {}: {error}", path.display()), "look at the path, its rights and the disk")

@@ -1,6 +1,5 @@
 //! `beacon-testnet kill-loop`: SIGKILL again and again while rounds go on, and what is left in the end.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +14,6 @@ use crate::failure::Failure;
 use crate::home::{self, Home};
 use crate::measure::rounded;
 use crate::network::Network;
-use crate::node::node_command;
 use crate::plan::Plan;
 use crate::sim::rng::Rng;
 use crate::watch::{View, Watchers};
@@ -24,8 +22,6 @@ use crate::watch::{View, Watchers};
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Every so many kills all nodes are killed at once.
 const ALL_EVERY: u64 = 10;
-/// What a node logs when another has signed two things that conflict.
-const CRIME: &str = "a member broke the protocol provably";
 
 /// Kill nodes without warning again and again while rounds go on; then compare what is left
 ///
@@ -243,17 +239,10 @@ impl Loop {
         }
         self.network.stop_all().await?;
         for node in &self.network.nodes {
-            let log = fs::read_to_string(&node.log).map_err(|error| Failure::file("read", &node.log, &error))?;
-            let crimes = log.lines().filter(|line| line.contains(CRIME));
-            report.wrong.extend(crimes.clone().map(|line| format!("node {} says: {line}", node.index)));
-            report.crimes += crimes.count() as u64;
-            let mut check = node_command(&self.network.binaries.node);
-            check.args(["db", "check", "--home"]).arg(&node.home);
-            let output =
-                check.output().await.map_err(|error| Failure::file("start", &self.network.binaries.node, &error))?;
-            if !output.status.success() {
-                report.wrong.push(format!("node {}: {}", node.index, String::from_utf8_lossy(&output.stderr).trim()));
-            }
+            let crimes = audit::accusations(node)?;
+            report.crimes += crimes.len() as u64;
+            report.wrong.extend(crimes);
+            report.wrong.extend(audit::database(&self.network.binaries.node, node).await?);
         }
         Ok(())
     }

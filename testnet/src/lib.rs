@@ -5,7 +5,7 @@
 //! keys and genesis with the node's own commands; [`node`] is one process, [`network`] all of them; [`watch`],
 //! [`health`] and [`audit`] observe; [`report`] and [`table`] show; [`control`] lets other processes act; [`run`] puts
 //! these together. [`kill_loop`] kills the nodes of a network again and again. [`fabricate`], [`bench`](mod@bench) and
-//! [`sim`], the network in memory, stand on their own.
+//! [`sim`], the network in memory, stand on their own; [`scenarios`] are files that both networks play.
 #![forbid(unsafe_code)]
 
 pub mod args;
@@ -26,6 +26,7 @@ pub mod node;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod scenarios;
 pub mod sim;
 pub mod status;
 pub mod table;

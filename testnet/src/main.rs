@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use beacon_testnet::args::{Cli, Command, OneNode};
 use beacon_testnet::control::{self, Act};
 use beacon_testnet::failure::Failure;
-use beacon_testnet::{bench, fabricate, kill_loop, run, sim, status};
+use beacon_testnet::{bench, fabricate, kill_loop, run, scenarios, sim, status};
 use clap::Parser;
 
 #[tokio::main]
@@ -31,6 +31,7 @@ async fn command(command: Command) -> Result<(), Failure> {
         Command::Fabricate(arguments) => fabricate::run(&arguments).map(|report| println!("{report}")),
         Command::Bench(arguments) => bench::run(&arguments).await,
         Command::Sim(arguments) => sim::command::run(&arguments),
+        Command::Scenario(arguments) => scenarios::command::run(&arguments).await,
         Command::KillLoop(arguments) => kill_loop::run(&arguments).await,
     }
 }

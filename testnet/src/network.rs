@@ -34,6 +34,16 @@ impl Network {
         self.save()
     }
 
+    /// Makes the next observer of the plan, which joins by the chain hash and one member's address; starts nothing.
+    pub async fn join(&mut self, peer: usize) -> Result<(), Failure> {
+        let index = self.nodes.len();
+        let (own, home, log) = (self.plan.endpoints(index), self.home.node(index), self.home.log(index));
+        let [_, peer] = self.node(peer)?.endpoints.multiaddrs();
+        let report = ceremony::join(&self.binaries.node, home.clone(), own, &peer, &self.chain, &[]).await?;
+        self.nodes.push(Node::new(index, ceremony::text(&report, "identity")?, 0, own, home, log));
+        self.save()
+    }
+
     /// SIGKILL for one node.
     pub async fn kill(&mut self, node: usize) -> Result<(), Failure> {
         self.node(node)?.kill().await?;

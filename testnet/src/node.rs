@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
@@ -99,6 +100,21 @@ impl Node {
         Ok(())
     }
 
+    /// SIGSTOP: the process stands still and everything that reaches it waits.
+    pub fn freeze(&self) -> Result<(), Failure> {
+        self.signal(Signal::STOP)
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) -> Result<(), Failure> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), Failure> {
+        let Some(pid) = self.pid() else { return Err(self.down()) };
+        send(pid, signal).map_err(|error| Failure::new(format!("node {}: {error}", self.index), self.tail()))
+    }
+
     /// SIGTERM, and SIGKILL if that does not do. The status is an error if the node did not stop cleanly.
     pub async fn stop(&mut self) -> Result<(), Failure> {
         let index = self.index;
@@ -164,10 +180,13 @@ impl Node {
     }
 
     fn take(&mut self) -> Result<Process, Failure> {
-        let what = format!("node {} does not run", self.index);
-        self.process
-            .take()
-            .ok_or_else(|| Failure::new(what, format!("start it: beacon-testnet restart {}", self.index)))
+        let down = self.down();
+        self.process.take().ok_or(down)
+    }
+
+    fn down(&self) -> Failure {
+        let remedy = format!("start it: beacon-testnet restart {}", self.index);
+        Failure::new(format!("node {} does not run", self.index), remedy)
     }
 }
 
@@ -184,7 +203,10 @@ pub fn node_command(program: &Path) -> Command {
 
 /// Asks a process to stop. That it is gone already is no error.
 pub fn terminate(pid: u32) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        let _ = kill_process(pid, Signal::TERM);
-    }
+    let _ = send(pid, Signal::TERM);
+}
+
+fn send(pid: u32, signal: Signal) -> Result<(), Errno> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
+    kill_process(pid, signal)
 }

@@ -21,6 +21,8 @@ pub struct Plan {
     pub port_base: u16,
     /// Windows of an epoch; without, the node's default of about a day.
     pub epoch_windows: Option<u64>,
+    /// Nodes that are no members and join later; their ports are kept for them.
+    pub observers: usize,
 }
 
 impl Plan {
@@ -49,7 +51,7 @@ impl Plan {
             let what = format!("--port-base {port_base} puts {} nodes on ports {port_base} to {last}", weights.len());
             return Err(Failure::new(what, "choose a base from 1024 on that leaves ten ports a node below 65536"));
         }
-        Ok(Plan { weights, period, window, port_base, epoch_windows: None })
+        Ok(Plan { weights, period, window, port_base, epoch_windows: None, observers: 0 })
     }
 
     /// The same network with epochs of so many windows.
@@ -57,6 +59,17 @@ impl Plan {
         Plan { epoch_windows, ..self }
     }
 
+    /// The same network with room for so many observers.
+    pub fn with_observers(self, observers: usize) -> Plan {
+        Plan { observers, ..self }
+    }
+
+    /// Members and observers.
+    pub fn places(&self) -> usize {
+        self.nodes() + self.observers
+    }
+
+    /// Members.
     pub fn nodes(&self) -> usize {
         self.weights.len()
     }
@@ -79,12 +92,12 @@ impl Plan {
 
     /// Refuses ports that somebody else listens on, by name.
     pub fn check_ports(&self) -> Result<(), Failure> {
-        (0..self.nodes()).try_for_each(|node| self.endpoints(node).check(node))
+        (0..self.places()).try_for_each(|node| self.endpoints(node).check(node))
     }
 
     /// The same plan on ports that are free now, for tests and benchmarks.
     pub fn on_free_ports(mut self) -> Result<Plan, Failure> {
-        let step = PORTS_PER_NODE * u16::try_from(self.nodes()).unwrap_or(u16::MAX / PORTS_PER_NODE);
+        let step = PORTS_PER_NODE * u16::try_from(self.places()).unwrap_or(u16::MAX / PORTS_PER_NODE);
         // Processes that look at the same time begin at different places.
         let offset = u16::try_from(std::process::id() % 400).unwrap_or(0) * 40;
         let mut base = 20_000 + offset;

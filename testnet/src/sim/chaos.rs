@@ -22,6 +22,17 @@ pub enum Fault {
     SlowWork,
 }
 
+impl Fault {
+    pub fn name(self) -> &'static str {
+        TABLE[self as usize].name
+    }
+
+    /// The fault of this name in the table.
+    pub fn named(name: &str) -> Option<Fault> {
+        TABLE.iter().find(|line| line.name == name).map(|line| line.fault)
+    }
+}
+
 /// A line of the table.
 pub struct Line {
     pub fault: Fault,
@@ -64,7 +75,7 @@ pub struct Chaos {
     /// Whether gossip is passed on by who receives it.
     pub relays: bool,
     /// The group of each node while the network is cut, and until when.
-    pub partition: Option<(Vec<bool>, u64)>,
+    pub partition: Option<(Vec<usize>, u64)>,
 }
 
 impl Chaos {
@@ -79,6 +90,11 @@ impl Chaos {
         }
     }
 
+    /// Nothing goes wrong as yet; messages are passed on, and what is drawn follows from the seed.
+    pub fn quiet(seed: u64) -> Chaos {
+        Chaos { rng: Rng::new(seed, "chaos"), relays: true, ..Chaos::none() }
+    }
+
     /// Draws which faults happen in a simulation, and how often.
     pub fn draw(seed: u64) -> Chaos {
         let mut rng = Rng::new(seed, "rates");
@@ -86,7 +102,7 @@ impl Chaos {
             0 => 0,
             _ => rng.below(u64::from(TABLE[index].most) + 1) as u32,
         });
-        Chaos { rates, rng: Rng::new(seed, "chaos"), relays: true, ..Chaos::none() }
+        Chaos { rates, ..Chaos::quiet(seed) }
     }
 
     /// From now on nothing goes wrong.
@@ -95,8 +111,9 @@ impl Chaos {
         self.partition = None;
     }
 
-    pub fn set(&mut self, fault: Fault, millionths: u32) {
-        self.rates[fault as usize] = millionths;
+    /// Sets the probability of a fault; gives what it was.
+    pub fn set(&mut self, fault: Fault, millionths: u32) -> u32 {
+        std::mem::replace(&mut self.rates[fault as usize], millionths)
     }
 
     /// Throws the dice for a fault; counts it if it strikes.

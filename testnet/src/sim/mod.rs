@@ -23,6 +23,7 @@ pub mod rng;
 pub mod run;
 pub mod setup;
 pub mod trace;
+mod weather;
 
 pub use disk::Disk;
 pub use net::{Net, Sent};

@@ -25,10 +25,6 @@ use super::setup::{GENESIS_TIME, Setup, derive, observer};
 use super::trace::Trace;
 
 pub(super) const HOP: u64 = 1;
-/// How often faults that are not an event's own may begin: partitions and jumps of clocks.
-const WEATHER_EVERY: u64 = 250;
-/// How often the engines are looked at for what they hold.
-const LOOK_EVERY: u64 = 2_000;
 
 /// So many events of one millisecond are an engine that never comes to rest.
 const STILL: u64 = 2_000_000;
@@ -83,8 +79,8 @@ pub struct Net {
     pub(super) heard: BTreeSet<(usize, Digest32)>,
     /// What was sent lately, for replays.
     pub(super) past: Vec<Letter>,
-    next_weather: u64,
-    next_look: u64,
+    pub(super) next_weather: u64,
+    pub(super) next_look: u64,
     /// Events since the time last moved.
     still: u64,
 }
@@ -127,7 +123,7 @@ impl Net {
 
     /// Adds a node that is no member.
     pub fn add_observer(&mut self) -> usize {
-        let config = observer(&self.nodes[0].config);
+        let config = observer(&self.nodes[0].config, self.nodes.len() - self.committee.signers().len());
         self.nodes.push(Node::new(config));
         self.nodes.len() - 1
     }
@@ -207,6 +203,15 @@ impl Net {
         while self.now < time && self.advance() {}
     }
 
+    /// Lets the next thing happen if it is due by `time`; otherwise it is that time.
+    pub fn advance_before(&mut self, time: u64) -> bool {
+        let due = self.queue.first_key_value().is_some_and(|((at, _), _)| *at <= time);
+        if !due {
+            self.now = self.now.max(time);
+        }
+        due && self.advance()
+    }
+
     /// Lets the next thing happen.
     pub fn advance(&mut self) -> bool {
         let Some((&(time, _), _)) = self.queue.first_key_value() else { return false };
@@ -224,7 +229,10 @@ impl Net {
                 self.start(index);
             }
         } else if life == self.nodes[index].life && self.nodes[index].engine.is_some() {
-            self.happen(index, event);
+            match &mut self.nodes[index].frozen {
+                Some(later) => later.push(event),
+                None => self.happen(index, event),
+            }
         }
         true
     }
@@ -320,25 +328,6 @@ impl Net {
         }
     }
 
-    /// A crash by chance: the node comes back a while later, from what its disk kept.
-    fn fall(&mut self, index: usize) {
-        self.crash(index);
-        let after = self.chaos.rng.between(1, 3_000);
-        if self.adversaries.is_expendable(index) && self.chaos.strikes(Fault::Corruption) {
-            // The store notices and refuses to open. Without its records the node has no voting key: it stays down,
-            // or follows from nothing.
-            self.nodes[index].disk = super::Disk::default();
-            self.nodes[index].written = super::Disk::default();
-            self.nodes[index].config.bundles.clear();
-            self.nodes[index].store += 1;
-            self.adversaries.lost.insert(index);
-            if self.chaos.rng.below(2) == 0 {
-                return;
-            }
-        }
-        self.restart_later(index, after);
-    }
-
     fn effect(&mut self, index: usize, effect: Effect) {
         match effect {
             Effect::Send { to, message, after } if after <= self.nodes[index].durable => {
@@ -429,29 +418,6 @@ impl Net {
         self.learn_committees(index);
         self.certified_at.insert((index, header.round), self.now);
         self.check(&Seen::Published { node: index, beacon });
-    }
-
-    /// What begins by chance between events: partitions, and jumps of clocks. And a look at what the engines hold.
-    fn weather(&mut self) {
-        self.next_weather = self.now + WEATHER_EVERY;
-        if self.chaos.partition.as_ref().is_some_and(|(_, until)| *until <= self.now) {
-            self.chaos.partition = None;
-        }
-        if self.chaos.partition.is_none() && self.chaos.strikes(Fault::Partition) {
-            let until = self.now + self.chaos.rng.between(200, 6_000);
-            let groups: Vec<bool> = self.nodes.iter().map(|_| self.chaos.rng.below(2) == 0).collect();
-            self.trace.note(self.now, 0, "partition", &[], || format!("{groups:?} until {until}"));
-            self.chaos.partition = Some((groups, until));
-        }
-        if self.chaos.strikes(Fault::Jump) {
-            let node = self.chaos.rng.below(self.nodes.len() as u64) as usize;
-            let skew = self.chaos.skew();
-            self.set_clock(node, skew);
-        }
-        if self.now >= self.next_look {
-            self.next_look = self.now + LOOK_EVERY;
-            self.look();
-        }
     }
 
     /// Shows the checkers what the engines hold.

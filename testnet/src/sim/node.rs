@@ -12,6 +12,7 @@ use beacon_spec::message::Opening;
 
 use super::chaos::{Chaos, Fault};
 use super::disk::Disk;
+use super::net::Event;
 
 const FSYNC: u64 = 3;
 
@@ -47,6 +48,8 @@ pub struct Node {
     pub(super) life: u64,
     /// When the engine wants to be woken; later wake-ups are void.
     pub(super) wake_at: Option<u64>,
+    /// What waits for a node that stands still.
+    pub(super) frozen: Option<Vec<Event>>,
     /// Crash at this effect, counted over all lives.
     pub crash_at: Option<u64>,
     pub effects: u64,
@@ -76,6 +79,7 @@ impl Node {
             halted: None,
             life: 0,
             wake_at: None,
+            frozen: None,
             crash_at: None,
             effects: 0,
             worked: Duration::ZERO,
@@ -164,6 +168,7 @@ impl Node {
         self.durable = 0;
         self.syncs = [0; 2];
         self.wake_at = None;
+        self.frozen = None;
         self.life += 1;
     }
 

@@ -152,7 +152,8 @@ impl Net {
     pub(super) fn ask(&mut self, index: usize, id: RequestId, to: IdentityKey, request: Request) {
         let other = self.nodes.iter().position(|node| node.config.identity == to && node.engine.is_some());
         let unanswered = self.chaos.strikes(Fault::Unanswered);
-        let reachable = other.filter(|other| !unanswered && !self.is_cut(index, *other));
+        let lively = |other: &usize| self.nodes[*other].frozen.is_none() && !self.is_cut(index, *other);
+        let reachable = other.filter(|other| !unanswered && lively(other));
         let Some(other) = reachable else {
             let wait = if self.chaos.relays && self.chaos.rng.below(2) == 0 { NO_ANSWER } else { 2 * HOP };
             let nothing = Input::Response { id, from: to, response: None };

@@ -47,6 +47,11 @@ pub(super) fn derive(words: &[&[u8]]) -> [u8; 32] {
 }
 
 impl Setup {
+    /// The identity of the member whose weight stands at `place`.
+    pub fn identity(&self, place: u64) -> SecretKey {
+        keys::identity(&[self.keys.to_be_bytes(), place.to_be_bytes()].concat())
+    }
+
     fn parameters(&self) -> Parameters {
         let total: u64 = self.weights.iter().sum();
         Parameters {
@@ -67,10 +72,8 @@ impl Setup {
 
     pub(super) fn seal(&self) -> Sealed {
         let parameters = self.parameters();
-        let mut identities: Vec<(SecretKey, u64)> = (0u64..)
-            .zip(&self.weights)
-            .map(|(index, weight)| (keys::identity(&[self.keys.to_be_bytes(), index.to_be_bytes()].concat()), *weight))
-            .collect();
+        let mut identities: Vec<(SecretKey, u64)> =
+            (0u64..).zip(&self.weights).map(|(index, weight)| (self.identity(index), *weight)).collect();
         identities.sort_by_key(|(key, _)| key.identity());
         let members =
             identities.iter().map(|(key, weight)| DraftMember { identity: key.identity(), weight: *weight }).collect();
@@ -114,9 +117,9 @@ impl Setup {
     }
 }
 
-/// A node that is no member, of the same chain.
-pub(super) fn observer(member: &Config) -> (SecretKey, Config) {
-    let key = keys::identity(b"observer");
+/// A node that is no member, of the same chain, after so many others.
+pub(super) fn observer(member: &Config, earlier: usize) -> (SecretKey, Config) {
+    let key = keys::identity(&[b"observer".to_vec(), vec![0; earlier]].concat());
     let config = Config { identity: key.identity(), bundles: Vec::new(), ..member.clone() };
     (key, config)
 }

@@ -9,13 +9,15 @@ use std::time::Duration;
 use beacon_spec::committee::Committee;
 use beacon_spec::genesis::Genesis;
 use beacon_spec::hash::Digest32;
-use beacon_testnet::audit;
 use beacon_testnet::binaries::Binaries;
 use beacon_testnet::home::Home;
 use beacon_testnet::network::Network;
 use beacon_testnet::node::{Node, node_command};
 use beacon_testnet::plan::Plan;
+use beacon_testnet::scenarios::Scenario;
+use beacon_testnet::scenarios::processes::Processes;
 use beacon_testnet::watch::{View, Watchers};
+use beacon_testnet::{audit, ceremony};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -27,6 +29,11 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Networks would take each other's processors, and with them their periods.
 static TURN: Mutex<()> = Mutex::const_new(());
+
+/// Where the scenario files are.
+pub fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
+}
 
 /// A running network with a subscriber at each node.
 pub struct Net {
@@ -62,6 +69,20 @@ impl Net {
         let network = Network::make(plan, home, binaries).await.expect("a ceremony");
         let watchers = Watchers::start(network.nodes.iter().map(|node| node.endpoints.url())).expect("subscribers");
         let view = View::new(nodes, period);
+        Net { network, view, watchers, directory, _turn: turn }
+    }
+
+    /// Plays the scenario of this name, whose expectations must hold; the network goes on.
+    pub async fn played(name: &str) -> Net {
+        let scenario = Scenario::open(&directory().join(name).with_extension("toml")).expect("a sound file");
+        let turn = TURN.lock().await;
+        let directory = TempDir::new().expect("a temporary directory");
+        let home = Home::claim(&directory.path().join("net")).expect("a home");
+        let mut stage = Processes::start(&scenario, home).await.expect("the network starts");
+        let report = stage.play(&scenario).await;
+        let logs: Vec<String> = stage.network.nodes.iter().map(|node| node.tail()).collect();
+        assert_eq!(report.wrong, Vec::<String>::new(), "{name}\n{}", logs.join("\n"));
+        let Processes { network, view, watchers, .. } = stage;
         Net { network, view, watchers, directory, _turn: turn }
     }
 
@@ -132,21 +153,13 @@ impl Net {
         let home = Home::claim(&self.directory.path().join("observer")).expect("a home");
         let plan = Plan::new(Some(1), None, 300, 2, 7700).expect("a sound plan").on_free_ports().expect("free ports");
         let endpoints = plan.endpoints(0);
-        let [quic, tcp] = endpoints.multiaddrs();
         let peer = &self.network.nodes[1].endpoints.multiaddrs()[1];
-        let directory = home.node(0);
-        let path = directory.display().to_string();
-        let (http, local) = (endpoints.http_address().to_string(), endpoints.local_address().to_string());
-        let words = [
-            &["init", "--json", "--home", &path, "--peer", peer, "--chain", &self.network.chain][..],
-            &["--listen", &quic, "--listen", &tcp, "--http", &http, "--local-http", &local],
-            words,
-        ]
-        .concat();
-        let report = json(&node(&self.network.binaries, &words).await);
+        let (program, chain) = (&self.network.binaries.node, &self.network.chain);
+        let joined = timeout(PATIENCE, ceremony::join(program, home.node(0), endpoints, peer, chain, words)).await;
+        let report = joined.expect("init ends").expect("an observer needs no more");
         assert_eq!((&report["role"], &report["chain"]), (&"observer".into(), &self.network.chain.as_str().into()));
         let identity = report["identity"].as_str().expect("init tells the identity").to_owned();
-        Node::new(0, identity, 0, endpoints, directory, home.log(0))
+        Node::new(0, identity, 0, endpoints, home.node(0), home.log(0))
     }
 
     /// Waits until a node beside the network shows `round`.
@@ -164,20 +177,15 @@ impl Net {
         (self.network, (self.directory, self._turn))
     }
 
-    /// Stops everything; a node that does not stop cleanly fails the scenario.
+    /// Stops everything; a node that does not stop cleanly, saw a crime, or left a damaged database fails the scenario.
     pub async fn finish(mut self) {
         self.network.stop_all().await.expect("the nodes stop cleanly");
+        for node in &self.network.nodes {
+            assert_eq!(audit::accusations(node).expect("a log"), Vec::<String>::new());
+            let wrong = audit::database(&self.network.binaries.node, node).await;
+            assert_eq!(wrong.expect("the check runs"), None);
+        }
     }
-}
-
-/// Compiles the C source of this name beside the scenarios into a library that can be preloaded.
-pub async fn preloaded(net: &Net, name: &str) -> PathBuf {
-    let library = net.directory.path().join(name).with_extension("so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios").join(name).with_extension("c");
-    let mut command = Command::new("cc");
-    command.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
-    success(&finished(command).await);
-    library
 }
 
 /// Runs a command of the node that must end.

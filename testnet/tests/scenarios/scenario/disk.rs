@@ -8,11 +8,12 @@ use std::process::Stdio;
 use beacon_testnet::health;
 use beacon_testnet::kill_loop::Loop;
 use beacon_testnet::node::node_command;
+use beacon_testnet::scenarios::preload;
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::harness::{Net, PATIENCE, copy, finished, json, node, preloaded, refused, success};
+use crate::harness::{Net, PATIENCE, copy, finished, json, node, refused, success};
 
 /// The node whose disk fails.
 const BAD: usize = 3;
@@ -20,7 +21,8 @@ const BAD: usize = 3;
 /// A network in which the data of one node is on a disk that fails while a file says so.
 async fn with_failing_disk() -> (Net, PathBuf) {
     let mut net = Net::made(&[1, 1, 1, 1], 250, 1).await;
-    let library = preloaded(&net, "failing_disk").await;
+    let source = include_str!("../failing_disk.c");
+    let library = preload::library(net.directory.path(), "failing_disk", source).await.unwrap();
     let switch = net.directory.path().join("fault");
     let data = net.network.nodes[BAD].home.join("data");
     let environment = [("LD_PRELOAD", library), ("DISK_FAULT", switch.clone()), ("DISK_UNDER", data)];

@@ -3,5 +3,6 @@ mod checkpoint;
 mod disk;
 mod epochs;
 mod faults;
+mod files;
 mod happy;
 mod refusals;
