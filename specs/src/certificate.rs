@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::committee::Signers;
 use crate::hash::Digest32;
-use crate::keys::Signature;
+use crate::keys::{Signature, Verifier};
 use crate::message::HeaderVote;
 use crate::reject::Reject;
 use crate::sabotage::{Bug, planted};
@@ -79,10 +79,8 @@ impl Certificate {
             return Err(Reject::NoQuorum);
         }
         let digest = HeaderVote::digest(chain, round, header);
-        members
-            .iter()
-            .zip(&self.signatures)
-            .filter(|(member, signature)| !known(**member, signature))
-            .try_for_each(|(member, signature)| signers.verifier(*member)?.verify(&digest, signature))
+        let unknown = members.iter().zip(&self.signatures).filter(|(member, signature)| !known(**member, signature));
+        let signed = unknown.map(|(member, signature)| Ok((signers.verifier(*member)?, signature)));
+        Verifier::verify_each(&signed.collect::<Result<Vec<_>, Reject>>()?, &digest)
     }
 }

@@ -95,8 +95,8 @@ impl Signers {
         if keys.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(Reject::DuplicateKey);
         }
-        let verifiers =
-            list.signers.iter().map(|signer| Verifier::new(&signer.voting_key.0)).collect::<Result<_, _>>()?;
+        let keys: Vec<[u8; 32]> = list.signers.iter().map(|signer| signer.voting_key.0).collect();
+        let verifiers = Verifier::all(&keys)?;
         Ok(Signers { hash: list.hash(), list, total, verifiers })
     }
 

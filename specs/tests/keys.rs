@@ -75,16 +75,17 @@ fn keys_3_signature_vectors() {
     }
 }
 
-/// Signatures that are good, spoilt, and made of points of small order with the secret at hand: prepared keys say of each
-/// what `verify_strict` says.
+/// Signatures that are good, spoilt, and made of points of small order with the secret at hand: of each is said what
+/// `verify_strict` says, whether the key is prepared or not, and alone or beside good ones.
 #[test]
-fn keys_3_prepared_keys_agree_with_verify_strict() {
+fn keys_3_verdicts_agree_with_verify_strict() {
     let number = |text: &'static str, at: u64| Hasher::new(text).u64(at).finish().0;
     let mut accepted = 0;
     for key in 0..4 {
         let secret = SigningKey::from_bytes(&number("key", key));
         let strict = secret.verifying_key();
-        let prepared = Verifier::new(strict.as_bytes()).expect("a made key").prepared();
+        let plain = Verifier::new(strict.as_bytes()).expect("a made key");
+        let prepared = plain.clone().prepared();
         for at in 0..600u64 {
             let digest = Digest32(number("digest", at));
             let mut signature = secret.sign(&digest.0).to_bytes();
@@ -105,9 +106,13 @@ fn keys_3_prepared_keys_agree_with_verify_strict() {
                 _ => signature[..32].copy_from_slice(&SPELLINGS[usize::from(random[3] % 2)]),
             }
             let expected = strict.verify_strict(&digest.0, &ed25519_dalek::Signature::from_bytes(&signature)).is_ok();
-            let found = prepared.verify(&digest, &Signature(signature)).is_ok();
-            assert_eq!(found, expected, "key {key}, signature {at}: {}", hex::encode(signature));
-            accepted += u32::from(found);
+            let (good, signature) = (Signature(secret.sign(&digest.0).to_bytes()), Signature(signature));
+            for key in [&prepared, &plain] {
+                let alone = key.verify(&digest, &signature).is_ok();
+                let among = Verifier::verify_each(&[(key, &good), (key, &signature), (key, &good)], &digest).is_ok();
+                assert_eq!((alone, among), (expected, expected), "signature {at}: {}", hex::encode(signature.0));
+            }
+            accepted += u32::from(expected);
         }
     }
     assert!((480..600).contains(&accepted), "{accepted} are good");
