@@ -1,4 +1,4 @@
-//! Planted bugs: what the simulator's checkers must find.
+//! Planted bugs: what the simulator's checkers and the explorer of short runs must find.
 //!
 //! Only the cargo feature `sabotage` compiles them in; no crate turns it on, and without it [`planted`] is the constant
 //! `false`. With it a test plants one bug for its own thread.
@@ -40,10 +40,16 @@ pub enum Bug {
     RepetitionIsACrime,
     /// A certificate is assembled with one signature too few. [certify-2]
     CertificateTooSmall,
+    /// A height starts without the header that it waits for. [agree-2]
+    PaceIgnored,
+    /// Secrets are erased before the first header of the next epoch is on disk. [epoch-9]
+    ErasedBeforeDisk,
+    /// Readies are judged by the keys of the window before. [epoch-8]
+    OldKeysTaken,
 }
 
 impl Bug {
-    pub const ALL: [Bug; 17] = [
+    pub const ALL: [Bug; 20] = [
         Bug::GateRemoved,
         Bug::UndecidedOpened,
         Bug::ReadyRuleRemoved,
@@ -61,6 +67,9 @@ impl Bug {
         Bug::PastWindowsKept,
         Bug::RepetitionIsACrime,
         Bug::CertificateTooSmall,
+        Bug::PaceIgnored,
+        Bug::ErasedBeforeDisk,
+        Bug::OldKeysTaken,
     ];
 }
 

@@ -132,7 +132,7 @@ impl Engine {
         if self.clock() < parameters.schedule.genesis_time.saturating_sub(parameters.lead) {
             return false;
         }
-        height <= 2 || self.chain.round >= *self.schedule().rounds_of(height - 2).end()
+        height <= 2 || self.chain.round >= *self.schedule().rounds_of(height - 2).end() || planted(Bug::PaceIgnored)
     }
 
     pub(crate) fn try_heights(&mut self) -> bool {

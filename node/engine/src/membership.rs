@@ -11,6 +11,7 @@ use beacon_spec::keys::{IdentityKey, VotingKey};
 use beacon_spec::message::{Amendment, Registration, Value};
 use beacon_spec::registry::{MAX_CHANGES, Registry, Rules, check_approval};
 use beacon_spec::reject::Reject;
+use beacon_spec::sabotage::{Bug, planted};
 
 use crate::agreement::VALUE_LIMITS;
 use crate::batch::{Decision, Record, Seq};
@@ -412,7 +413,8 @@ impl Engine {
     }
 
     pub(crate) fn try_erase(&mut self) {
-        let Some(erasure) = self.membership.erasure.take_if(|erasure| erasure.seq <= self.durable) else { return };
+        let durable = if planted(Bug::ErasedBeforeDisk) { Seq::MAX } else { self.durable };
+        let Some(erasure) = self.membership.erasure.take_if(|erasure| erasure.seq <= durable) else { return };
         self.config.bundles.retain(|bundle| !erasure.erase.contains(&bundle.voting.voting()));
         self.out.effects.push(Effect::EraseBundles { erase: erasure.erase });
     }

@@ -166,7 +166,8 @@ impl Engine {
         }
         let number = self.schedule().window_of(ready.round);
         let key = (ready.round, ready.member);
-        let Some(committee) = self.committee_of_window(number) else { return };
+        let judges = number - u64::from(planted(Bug::OldKeysTaken));
+        let Some(committee) = self.committee_of_window(judges) else { return };
         let chain = self.config.chain;
         let Some(window) = self.window_mut(number) else { return };
         if window.readies.contains(&key) {

@@ -1,6 +1,10 @@
-//! Each checker of the simulator fires on the bugs that it is for, each within 500 seeds, each with a pinned one.
+//! Each checker of the simulator fires on the bugs that it is for, each within 500 seeds, each with a pinned one; and each
+//! scene of the explorer finds the bugs that it is for.
 //!
 //! Built apart, with planted bugs: `cargo test --workspace --features beacon-engine/sabotage --test sabotage`.
+
+#[path = "explore/scenes/mod.rs"]
+mod scenes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +12,14 @@ use beacon_spec::sabotage::{Bug, MARKER, plant};
 use beacon_testnet::sim::check;
 use beacon_testnet::sim::run::simulate;
 
+use scenes::explorer::explore;
+use scenes::{Scene, epochs, gate, readies, windows};
+
 /// Seeds within which a bug must be found.
 const WITHIN: u64 = 500;
 
 /// A bug, a seed that shows it, and the checker that finds it there.
-const PINNED: [(Bug, u64, &str); Bug::ALL.len()] = [
+const PINNED: [(Bug, u64, &str); 17] = [
     (Bug::GateRemoved, 1, "secrecy"),
     (Bug::UndecidedOpened, 0, "secrecy"),
     (Bug::ReadyRuleRemoved, 1, "secrecy"),
@@ -30,6 +37,23 @@ const PINNED: [(Bug, u64, &str); Bug::ALL.len()] = [
     (Bug::PastWindowsKept, 1, "memory"),
     (Bug::RepetitionIsACrime, 0, "accusation"),
     (Bug::CertificateTooSmall, 0, "client"),
+];
+
+/// A bug, a scene that shows it, and what the explorer says there.
+const EXPLORED: [(Bug, fn() -> Scene, &str); 13] = [
+    (Bug::QuorumOfAThird, windows::first, "after 2 prevotes"),
+    (Bug::WalIgnored, windows::cut, "two things in one place"),
+    (Bug::SendBeforeFsync, windows::cut, "two things in one place"),
+    (Bug::PaceIgnored, windows::next, "before header 3"),
+    (Bug::GateRemoved, gate::gate, "before its time"),
+    (Bug::UndecidedOpened, gate::gate, "not of the decided set"),
+    (Bug::ReadyRuleRemoved, readies::readies, "after the gates of"),
+    (Bug::ThresholdOffByOne, readies::readies, "without the secret of"),
+    (Bug::MixedWithoutTheMissing, readies::readies, "without the secret of"),
+    (Bug::SeedNotKept, epochs::hand_over, "before its seed is on the disk"),
+    (Bug::SendBeforeFsync, epochs::hand_over, "before its seed is on the disk"),
+    (Bug::ErasedBeforeDisk, epochs::hand_over, "no header of a later one on disk"),
+    (Bug::OldKeysTaken, epochs::hand_over, "takes a forged ready"),
 ];
 
 /// The checkers that fire under a bug.
@@ -73,12 +97,30 @@ fn every_planted_bug_is_found_by_its_checker() {
 }
 
 #[test]
-fn every_bug_is_pinned_below_500_and_every_checker_fires() {
+fn every_bug_is_pinned_or_explored_and_every_checker_fires() {
     let bugs: BTreeSet<Bug> = PINNED.iter().map(|(bug, ..)| *bug).collect();
-    assert_eq!(bugs, Bug::ALL.into_iter().collect());
+    let explored: BTreeSet<Bug> = EXPLORED.iter().map(|(bug, ..)| *bug).collect();
+    assert_eq!(bugs.union(&explored).copied().collect::<BTreeSet<Bug>>(), Bug::ALL.into_iter().collect());
     assert!(PINNED.iter().all(|(_, seed, _)| *seed < WITHIN));
     let checkers: BTreeSet<&str> = PINNED.iter().map(|(.., checker)| *checker).collect();
     assert_eq!(checkers, check::NAMES.into_iter().collect());
+}
+
+#[test]
+fn every_planted_bug_is_found_by_its_scene() {
+    let mut missed = Vec::new();
+    for (bug, scene, told) in EXPLORED {
+        let scene = scene();
+        plant(Some(bug));
+        let found = explore(&scene);
+        plant(None);
+        match found {
+            Err(violation) if violation.what.contains(told) => println!("{bug:?}: {violation}"),
+            Err(violation) => missed.push(format!("{bug:?}: {violation}, not {told:?}")),
+            Ok(found) => missed.push(format!("{bug:?} passes {}: {found:?}", scene.name)),
+        }
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
 }
 
 #[test]

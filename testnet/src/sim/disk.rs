@@ -30,7 +30,8 @@ pub struct Disk {
 }
 
 impl Disk {
-    pub(super) fn apply(&mut self, record: Record) {
+    /// Keeps a record as a node's store does.
+    pub fn apply(&mut self, record: Record) {
         match record {
             Record::Seed { window, seed } => drop(self.seeds.insert(window, seed)),
             Record::Commitment { window, member, hash, commitment } => {
