@@ -19,6 +19,11 @@ pub const BEACONS: &str = "beacons";
 /// The number of the beacon among the messages that travel.
 const BEACON_MESSAGE: [u8; 4] = 3u32.to_be_bytes();
 
+/// The first byte of a question for what the public interface shows. [gossip-4]
+pub const ASK_PUBLIC: u8 = 4;
+/// The longest path that is asked for. [gossip-4]
+pub const PATH_MAX: usize = 256;
+
 /// What the names of all protocols and topics of a chain begin with. [gossip-1]
 pub fn namespace(chain: &Digest32) -> String {
     format!("/beacon/{chain}")
@@ -32,6 +37,11 @@ pub fn topic(namespace: &str, name: &str) -> String {
 /// What the names of the gossip protocol's versions begin with. [gossip-1]
 pub fn protocol(namespace: &str) -> String {
     format!("{namespace}/gossip")
+}
+
+/// The protocol on which peers are asked. [gossip-4]
+pub fn asking(namespace: &str) -> String {
+    format!("{namespace}/sync/1")
 }
 
 /// A message with its resend number in front. [gossip-2]
@@ -53,4 +63,15 @@ pub fn message_id(topic: &str, frame: &[u8]) -> Digest32 {
 pub fn read_beacon(frame: &[u8]) -> Result<Beacon, Reject> {
     let message = unframe(frame).ok_or(Reject::Malformed)?;
     decode(message.strip_prefix(&BEACON_MESSAGE).ok_or(Reject::Malformed)?, &BEACON_LIMITS)
+}
+
+/// What answers a question for the public interface: a status of HTTP and the body. [gossip-4]
+pub fn shown(status: u16, body: &[u8]) -> Vec<u8> {
+    [&status.to_be_bytes(), body].concat()
+}
+
+/// Status and body of such an answer. [gossip-4]
+pub fn read_shown(answer: &[u8]) -> Result<(u16, &[u8]), Reject> {
+    let (status, body) = answer.split_first_chunk().ok_or(Reject::Malformed)?;
+    Ok((u16::from_be_bytes(*status), body))
 }

@@ -3,7 +3,8 @@
 use beacon_spec::chain::Beacon;
 use beacon_spec::codec::encode;
 use beacon_spec::gossip::{
-    BEACONS, FRAME_HEAD, GOSSIP_MAX, frame, message_id, namespace, protocol, read_beacon, topic, unframe,
+    BEACONS, FRAME_HEAD, GOSSIP_MAX, asking, frame, message_id, namespace, protocol, read_beacon, read_shown, shown,
+    topic, unframe,
 };
 use beacon_spec::hash::Digest32;
 use beacon_spec::reject::Reject;
@@ -50,4 +51,13 @@ fn gossip_3_beacons_are_read_from_their_frames_only() {
     assert_eq!(read_beacon(&frame(0, &[message.as_slice(), &[0]].concat())), Err(Reject::TrailingBytes));
     assert_eq!(read_beacon(&frame(0, &[&[0, 0, 0, 2], &message[4..]].concat())), Err(Reject::Malformed));
     assert_eq!(read_beacon(b"\0\0\0"), Err(Reject::Malformed));
+}
+
+#[test]
+fn gossip_4_an_answer_has_a_status_and_a_body() {
+    assert_eq!(asking(&namespace(&Digest32([0xab; 32]))), format!("/beacon/{}/sync/1", "ab".repeat(32)));
+    assert_eq!(shown(425, b"abc"), b"\x01\xa9abc");
+    assert_eq!(read_shown(&shown(200, b"")), Ok((200, &[][..])));
+    assert_eq!(read_shown(b"\x01\xa9abc"), Ok((425, &b"abc"[..])));
+    assert_eq!(read_shown(b"\x01"), Err(Reject::Malformed));
 }

@@ -19,7 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 6] = [
 
 /// A name, and the only places whose sources may use it: files, or folders with a slash at the end.
 const OWNERS: [(&str, &[&str]); 10] = [
-    ("libp2p::", &["node/src/network/", "beacon-client/src/source/gossip.rs"]),
+    ("libp2p::", &["node/src/network/", "beacon-client/src/source/gossip/"]),
     ("rocksdb::", &["node/src/store/"]),
     ("axum::", &["node/src/http/"]),
     ("arc_malachitebft_core_types::", &["node/engine/src/agree/"]),

@@ -97,8 +97,8 @@ impl Builder {
         self
     }
 
-    /// Adds a node that gossips, by its multiaddr such as `/ip4/192.0.2.1/udp/7700/quic-v1`. Peers only push: whatever
-    /// else is needed is asked of servers.
+    /// Adds a node that gossips, by its multiaddr such as `/ip4/192.0.2.1/udp/7700/quic-v1`. It is asked for what is
+    /// missing on the same connection, so no server is needed besides. Peers come before servers.
     #[cfg(feature = "gossip")]
     #[must_use]
     pub fn peer(mut self, address: impl Into<String>) -> Self {
@@ -163,7 +163,7 @@ impl Builder {
             });
         }
         if sources.is_empty() {
-            return Err(Error::Usage("at least one server is needed".into()));
+            return Err(Error::Usage("at least one server or peer is needed".into()));
         }
         let servers = sources.into_iter().map(|source| Server { source, ban: StdMutex::new(None) }).collect();
         let inner = Inner {

@@ -17,8 +17,9 @@ use crate::trust::{Conflict, SIGNERS_LIMITS, Trust, Verified};
 
 /// Rounds of one answer at most, by the protocol of the servers.
 const MAX_RANGE: u64 = 1000;
-/// Bytes of one answer at most: what keeps large committees within the memory of small machines.
-const RANGE_BYTES: usize = 8 << 20;
+/// Bytes of one answer at most: what keeps large committees within the memory of small machines, and within what peers
+/// answer, 4 MiB with its head. [gossip-4]
+const RANGE_BYTES: usize = (4 << 20) - 64;
 
 /// What to verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

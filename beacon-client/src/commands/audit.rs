@@ -16,14 +16,14 @@ pub async fn run(common: &Common, round: u64) -> Result<(), Error> {
     let header = audited.beacon.header();
     if common.json {
         let json = json!({
-            "round": round, "output": header.output, "recomputed": true, "dealings": contributions.len(),
+            "round": round, "epoch": header.epoch, "output": header.output, "recomputed": true, "dealings": contributions.len(),
             "opened": opened, "recovered": recovered, "weight": header.weight,
             "total_weight": audited.committee.signers().total_weight(),
         });
         return print::json(&json);
     }
     print::table(&[
-        ("round", round.to_string()),
+        ("round", format!("{round}, of epoch {}", header.epoch)),
         ("output", header.output.to_string()),
         ("recomputed", "yes: every dealing, opening and share verified, the mixing redone".into()),
         ("dealings", format!("{}: {opened} opened, {recovered} recovered", contributions.len())),

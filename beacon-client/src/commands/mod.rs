@@ -37,12 +37,13 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Common {
     /// Server address, http:// or https://, or file:PATH; several may be given, the first is asked first
     #[arg(long, global = true, env = "BEACON_URL", value_delimiter = ',', value_name = "URL")]
     url: Vec<String>,
-    /// A node that gossips, as a multiaddr such as /ip4/192.0.2.1/udp/7700/quic-v1; several may be given. Peers push new
-    /// rounds; what is missing is asked of the servers
+    /// A node that gossips, as a multiaddr such as /ip4/192.0.2.1/udp/7700/quic-v1; several may be given. A peer pushes
+    /// new rounds and is asked for the rest, before the servers; it can do without any
     #[cfg(feature = "gossip")]
     #[arg(long, global = true, env = "BEACON_PEER", value_delimiter = ',', value_name = "MULTIADDR")]
     peer: Vec<String>,
@@ -90,6 +91,7 @@ enum Command {
         no_wait: bool,
     },
     /// Print every round as it comes, missing none
+    #[command(visible_alias = "subscribe")]
     Watch(watch::Options),
     /// Verify rounds of a server, or a file without any network
     Verify(verify::Options),
@@ -178,9 +180,20 @@ impl Common {
         client::system_time().saturating_sub(period)
     }
 
+    /// Nodes that gossip.
+    #[cfg(feature = "gossip")]
+    fn peers(&self) -> &[String] {
+        &self.peer
+    }
+
+    #[cfg(not(feature = "gossip"))]
+    fn peers(&self) -> &[String] {
+        &[]
+    }
+
     /// The client that the options describe.
     fn client(&self) -> Result<Client, Error> {
-        if self.url.is_empty() {
+        if self.url.is_empty() && self.peers().is_empty() {
             let why = "no server: give --url http://HOST:PORT, several times if you like, or set BEACON_URL";
             return Err(Error::Usage(why.into()));
         }
@@ -220,8 +233,9 @@ impl Common {
         }
         let mut known = Vec::new();
         if let Some(state) = self.state() {
-            for url in &self.url {
-                known.extend(state.chains_of(url.trim_end_matches('/'))?);
+            let servers = self.url.iter().map(|url| url.trim_end_matches('/'));
+            for server in servers.chain(self.peers().iter().map(String::as_str)) {
+                known.extend(state.chains_of(server)?);
             }
         }
         known.sort_unstable();

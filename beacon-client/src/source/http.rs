@@ -94,18 +94,7 @@ impl HttpSource {
     }
 
     fn path(&self, request: Request) -> String {
-        let path = match request {
-            Request::LightGenesis => "info?format=binary".to_owned(),
-            Request::Latest => "rounds/latest?format=binary".to_owned(),
-            Request::Round(round) => format!("rounds/{round}?format=binary"),
-            Request::Range { from, to } => format!("rounds?from={from}&to={to}&format=binary"),
-            Request::Proof { round, head } => format!("rounds/{round}/proof?head={head}&format=binary"),
-            Request::Committee { epoch } => format!("committee?epoch={epoch}&format=binary"),
-            Request::Members { epoch } => format!("committee?epoch={epoch}&full=1&format=binary"),
-            Request::Transcript(round) => format!("rounds/{round}/transcript?format=binary"),
-            Request::Evidence { epoch, from } => format!("evidence?epoch={epoch}&from={from}&format=binary"),
-        };
-        format!("{}/beacon/{path}", self.prefix)
+        format!("{}/beacon/{}", self.prefix, request.path())
     }
 
     async fn connect(&self) -> Result<Connection, Fault> {
@@ -234,20 +223,15 @@ impl Source for HttpSource {
     }
 }
 
-/// Turns statuses other than 200 into faults, with the code from the JSON body where there is one.
+/// Turns statuses other than 200 into faults. Bodies of redirects and of rounds to come say nothing more.
 async fn check_status(response: Response<Incoming>) -> Result<Response<Incoming>, Fault> {
     let status = response.status().as_u16();
-    match status {
+    let body = match status {
         200 => return Ok(response),
-        300..400 => return Err(Fault::Redirect(status)),
-        425 => return Err(Fault::NotYet),
-        _ => {}
-    }
-    let body = read_body(response.into_body(), ERROR_BYTES).await.unwrap_or_default();
-    let code = serde_json::from_slice::<serde_json::Value>(&body).ok();
-    let code = code
-        .and_then(|json| Some(json.get("code")?.as_str()?.chars().filter(char::is_ascii_graphic).take(40).collect()));
-    Err(if status == 404 { Fault::Missing(code) } else { Fault::Status(status, code) })
+        300..400 | 425 => Vec::new(),
+        _ => read_body(response.into_body(), ERROR_BYTES).await.unwrap_or_default(),
+    };
+    Err(Fault::of_status(status, &body))
 }
 
 async fn read_body(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Fault> {

@@ -39,6 +39,23 @@ pub enum Request {
     Evidence { epoch: u64, from: u16 },
 }
 
+impl Request {
+    /// The path under a node's `/beacon/` whose answer this is, in binary.
+    pub fn path(self) -> String {
+        match self {
+            Request::LightGenesis => "info?format=binary".to_owned(),
+            Request::Latest => "rounds/latest?format=binary".to_owned(),
+            Request::Round(round) => format!("rounds/{round}?format=binary"),
+            Request::Range { from, to } => format!("rounds?from={from}&to={to}&format=binary"),
+            Request::Proof { round, head } => format!("rounds/{round}/proof?head={head}&format=binary"),
+            Request::Committee { epoch } => format!("committee?epoch={epoch}&format=binary"),
+            Request::Members { epoch } => format!("committee?epoch={epoch}&full=1&format=binary"),
+            Request::Transcript(round) => format!("rounds/{round}/transcript?format=binary"),
+            Request::Evidence { epoch, from } => format!("evidence?epoch={epoch}&from={from}&format=binary"),
+        }
+    }
+}
+
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -80,6 +97,22 @@ pub enum Fault {
     Behind { theirs: u64, ours: u64 },
     /// The source was refused before in this run, and is not asked again.
     Banned(String),
+}
+
+impl Fault {
+    /// What a status of HTTP other than 200 means, with the code from the JSON body where there is one.
+    fn of_status(status: u16, body: &[u8]) -> Fault {
+        let json = serde_json::from_slice::<serde_json::Value>(body).ok();
+        let code = json.and_then(|json| {
+            Some(json.get("code")?.as_str()?.chars().filter(char::is_ascii_graphic).take(40).collect())
+        });
+        match status {
+            300..400 => Fault::Redirect(status),
+            404 => Fault::Missing(code),
+            425 => Fault::NotYet,
+            _ => Fault::Status(status, code),
+        }
+    }
 }
 
 impl fmt::Display for Fault {

@@ -31,11 +31,13 @@ mod view;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Method, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tower::ServiceExt;
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::limit::RequestBodyLimitLayer;
 
@@ -57,9 +59,9 @@ const ORDER_LIMIT: usize = 4 << 20;
 const ABOUT: &str = "The beacon: public, verifiable randomness, the same for everybody. Its output must never be used \
     as a key, nor bytes expanded from it.";
 
-/// What anybody may ask.
-pub fn public_router(api: PublicApi) -> Router {
-    let plain = Documented::new()
+/// What anybody may ask of beacons, each question answered at once.
+fn beacons() -> Documented<PublicApi> {
+    Documented::new()
         .route(Operation::get("/beacon/info", "The chain, its schedule and its light genesis"), get(chain::info))
         .route(Operation::get("/beacon/genesis", "The sealed genesis"), get(chain::genesis))
         .route(
@@ -94,6 +96,35 @@ pub fn public_router(api: PublicApi) -> Router {
             Operation::get("/beacon/rounds/{round}/transcript", "What a round was mixed from").answers(404, "pruned"),
             get(beacon::transcript),
         )
+}
+
+/// The same for peers that ask without HTTP.
+#[derive(Clone)]
+pub struct Beacons(Router);
+
+impl Beacons {
+    pub fn new(api: PublicApi) -> Beacons {
+        let router = beacons().map(|router| router.layer(from_fn(in_time))).bare();
+        Beacons(finish(router, api.clone(), BODY_LIMIT, || Refusal::OnlyGet).with_state(api))
+    }
+
+    /// The answer to a path below `/beacon/`: the status and the body, of `limit` bytes at most.
+    pub async fn ask(self, path: &str, limit: usize) -> (u16, Vec<u8>) {
+        let Ok(request) = Request::get(format!("/beacon/{path}")).body(Body::empty()) else {
+            return (StatusCode::BAD_REQUEST.as_u16(), Vec::new());
+        };
+        let Ok(response) = self.0.oneshot(request).await;
+        let status = response.status().as_u16();
+        match to_bytes(response.into_body(), limit).await {
+            Ok(body) => (status, body.to_vec()),
+            Err(_) => (StatusCode::PAYLOAD_TOO_LARGE.as_u16(), Vec::new()),
+        }
+    }
+}
+
+/// What anybody may ask.
+pub fn public_router(api: PublicApi) -> Router {
+    let plain = beacons()
         .route(
             Operation::get("/health", "How the node is").answers(503, "it is behind its schedule or has stopped"),
             get(health::health),

@@ -109,6 +109,11 @@ impl<S: Clone + Send + Sync + 'static> Documented<S> {
         self
     }
 
+    /// The routes alone.
+    pub fn bare(self) -> Router<S> {
+        self.router
+    }
+
     /// The routes, with the document and its page.
     pub fn serve(self, title: &str, about: &str) -> Router<S> {
         let document = encode(&self.document(title, about));

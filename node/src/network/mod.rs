@@ -10,6 +10,8 @@
 //! | [`Network::draw`], [`Network::presence`] | one peer, one answer | private random bytes; whether a peer is up |
 //! | peer exchange (`driver`) | one peer, one answer | addresses of the members |
 //!
+//! Clients ask for what the public HTTP interface shows in the same way as nodes ask each other; nodes only answer that.
+//!
 //! One task (`driver`) owns the swarm. The caller talks to it through a [`Network`] handle whose
 //! methods never block, and listens to one bounded channel of [`NetworkEvent`]s; while that channel
 //! is full the swarm is not read, so that pressure goes back to the senders and not into memory.
@@ -139,6 +141,8 @@ pub enum NetworkEvent {
     Direct { from: PeerKey, data: Vec<u8> },
     /// A request; answer with [`Network::respond`]. Left unanswered it times out at the asker.
     Request { from: PeerKey, channel: ResponseChannelId, data: Vec<u8> },
+    /// A peer asks for a path of the public interface; answer as above.
+    Public { channel: ResponseChannelId, path: String },
     /// A peer asks for private random bytes; answer with [`Network::respond`], emptily to refuse.
     Draw { from: PeerKey, channel: ResponseChannelId },
     /// The answer to [`Network::request`]: exactly one for each identifier.

@@ -7,6 +7,7 @@
 use std::io;
 use std::time::Duration;
 
+use beacon_spec::gossip;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::request_response::{Behaviour, Codec, Config, OutboundFailure, ProtocolSupport};
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
@@ -28,6 +29,7 @@ const TAG_OPAQUE: u8 = 0;
 const TAG_ADDRESSES: u8 = 1;
 const TAG_PRESENCE: u8 = 2;
 const TAG_DRAW: u8 = 3;
+const TAG_PUBLIC: u8 = gossip::ASK_PUBLIC;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +42,12 @@ pub(super) enum Question {
     Presence,
     /// Private random bytes out of the peer's own pool, for the owner of the node to give or refuse.
     Draw,
+    /// A path of the public interface. Nodes answer it and ask it of nobody.
+    Public(String),
 }
 
 pub(super) fn behaviour(namespace: &str) -> Result<Sync, String> {
-    let protocol = StreamProtocol::try_from_owned(format!("{namespace}/sync/1")).map_err(|error| error.to_string())?;
+    let protocol = StreamProtocol::try_from_owned(gossip::asking(namespace)).map_err(|error| error.to_string())?;
     Ok(Behaviour::with_codec(
         SyncCodec,
         [(protocol, ProtocolSupport::Full)],
@@ -81,6 +85,9 @@ impl Codec for SyncCodec {
             (TAG_ADDRESSES, true) => Ok(Question::Addresses),
             (TAG_PRESENCE, true) => Ok(Question::Presence),
             (TAG_DRAW, true) => Ok(Question::Draw),
+            (TAG_PUBLIC, _) if body.len() <= gossip::PATH_MAX => String::from_utf8(body)
+                .map(Question::Public)
+                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a path that is no text")),
             _ => Err(io::Error::new(io::ErrorKind::InvalidData, "unknown question")),
         }
     }
@@ -110,6 +117,10 @@ impl Codec for SyncCodec {
             Question::Addresses => io.write_all(&[TAG_ADDRESSES]).await,
             Question::Presence => io.write_all(&[TAG_PRESENCE]).await,
             Question::Draw => io.write_all(&[TAG_DRAW]).await,
+            Question::Public(path) => {
+                io.write_all(&[TAG_PUBLIC]).await?;
+                io.write_all(path.as_bytes()).await
+            }
         }
     }
 
@@ -192,7 +203,8 @@ mod tests {
     fn questions_and_answers_round_trip() {
         let plain = [Question::Addresses, Question::Presence, Question::Draw];
         let opaque = [vec![1; REQUEST_MAX], Vec::new()].map(Question::Opaque);
-        for question in plain.into_iter().chain(opaque) {
+        let public = ["", &"p".repeat(gossip::PATH_MAX)].map(|path| Question::Public(path.to_owned()));
+        for question in plain.into_iter().chain(opaque).chain(public) {
             let mut wire = Cursor::new(Vec::new());
             block_on(SyncCodec.write_request(&PROTOCOL, &mut wire, question.clone())).unwrap();
             let mut wire = Cursor::new(wire.into_inner());
@@ -212,7 +224,8 @@ mod tests {
         assert!(block_on(SyncCodec.read_request(&PROTOCOL, &mut long)).is_err());
         let mut long = Cursor::new(vec![TAG_OPAQUE; RESPONSE_MAX + 2]);
         assert!(block_on(SyncCodec.read_response(&PROTOCOL, &mut long)).is_err());
-        for bad in [vec![], vec![9], vec![TAG_ADDRESSES, 1]] {
+        let long_path = [vec![TAG_PUBLIC], vec![b'p'; gossip::PATH_MAX + 1]].concat();
+        for bad in [vec![], vec![9], vec![TAG_ADDRESSES, 1], long_path, vec![TAG_PUBLIC, 0xff]] {
             let mut bad = Cursor::new(bad);
             assert!(block_on(SyncCodec.read_request(&PROTOCOL, &mut bad)).is_err());
         }

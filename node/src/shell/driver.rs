@@ -218,6 +218,7 @@ impl Driver {
                 Err(_) => self.network.report(from, Offence::InvalidMessage),
             },
             NetworkEvent::Request { from, channel, data } => self.workshop.answer(from, channel, data),
+            NetworkEvent::Public { channel, path } => self.workshop.show(channel, path),
             NetworkEvent::Draw { from, channel } => self.workshop.give(from, channel),
             NetworkEvent::Response { id, from, result } => {
                 if let Some(id) = self.requests.remove(&id) {

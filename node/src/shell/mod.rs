@@ -154,6 +154,7 @@ pub async fn serve(prepared: Prepared) -> Result<(), ShellError> {
         })
         .collect();
 
+    let public = http::Beacons::new(api.clone());
     let cluster = Arc::new(Cluster::new(&config.cluster));
     let watching = tokio::spawn(cluster.clone().watch(network.clone()));
     let (engine, first) = Engine::recover(engine_config(&prepared), recovered, clock::now());
@@ -165,6 +166,7 @@ pub async fn serve(prepared: Prepared) -> Result<(), ShellError> {
         cluster,
         store,
         network: network.clone(),
+        public,
         chain,
         keys,
         metrics: metrics.clone(),

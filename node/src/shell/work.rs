@@ -14,13 +14,15 @@ use beacon_engine::serve::serve;
 use beacon_entropy::pool::EntropyPool;
 use beacon_spec::bundle::KeyBundle;
 use beacon_spec::codec::{Limits, decode, encode};
+use beacon_spec::gossip;
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::VotingKey;
 
 use crate::clock;
+use crate::http::Beacons;
 use crate::keystore::{KeyStore, KeyStoreError};
 use crate::metrics::Metrics;
-use crate::network::{Network, Offence, PeerKey, REQUEST_MAX, ResponseChannelId};
+use crate::network::{Network, Offence, PeerKey, REQUEST_MAX, RESPONSE_MAX, ResponseChannelId};
 use crate::services::Cluster;
 use crate::store::{Store, StoreError};
 
@@ -48,6 +50,8 @@ pub struct Tools {
     pub cluster: Arc<Cluster>,
     pub store: Arc<Store>,
     pub network: Network,
+    /// What the public listener shows of beacons, for peers that ask without HTTP.
+    pub public: Beacons,
     pub chain: Digest32,
     pub keys: Arc<Mutex<KeyStore>>,
     pub metrics: Metrics,
@@ -56,11 +60,13 @@ pub struct Tools {
 pub struct Workshop {
     tools: Tools,
     answers: Arc<Semaphore>,
+    /// The same for clients, so that they hold up no member.
+    shown: Arc<Semaphore>,
 }
 
 impl Workshop {
     pub fn new(tools: Tools) -> Self {
-        Workshop { tools, answers: Arc::new(Semaphore::new(ANSWERS)) }
+        Workshop { tools, answers: Arc::new(Semaphore::new(ANSWERS)), shown: Arc::new(Semaphore::new(ANSWERS)) }
     }
 
     pub fn pool(&self) -> &EntropyPool {
@@ -174,6 +180,16 @@ impl Workshop {
                 Ok(Err(error)) => tracing::error!(%error, "no entropy for a peer"),
                 Err(error) => tracing::error!(%error, "no entropy for a peer"),
             }
+        });
+    }
+
+    /// Answers a peer as the public listener would.
+    pub fn show(&self, channel: ResponseChannelId, path: String) {
+        let (network, public, shown) = (self.tools.network.clone(), self.tools.public.clone(), self.shown.clone());
+        tokio::spawn(async move {
+            let Ok(_permit) = shown.acquire_owned().await else { return };
+            let (status, body) = public.ask(&path, RESPONSE_MAX - 2).await;
+            network.respond(channel, gossip::shown(status, &body));
         });
     }
 

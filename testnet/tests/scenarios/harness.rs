@@ -135,9 +135,14 @@ impl Net {
 
     /// Runs the client against an address, with a trust of its own.
     pub async fn beacon(&self, url: &str, words: &[&str]) -> Output {
+        self.asking(&["--url", url], words).await
+    }
+
+    /// The same against whom these options name.
+    pub async fn asking(&self, whom: &[&str], words: &[&str]) -> Output {
         let home = TempDir::new().expect("a temporary directory");
         let mut command = Command::new(&self.network.binaries.client);
-        command.args(words).args(["--url", url, "--chain", &self.network.chain]).arg("--home").arg(home.path());
+        command.args(words).args(whom).args(["--chain", &self.network.chain]).arg("--home").arg(home.path());
         finished(command).await
     }
 

@@ -5,6 +5,7 @@ use beacon_spec::chain::{Beacon, Transcript};
 use beacon_spec::mmr::{self, MmrProof};
 
 use super::fixture::{Server, now, start};
+use crate::http::Beacons;
 use crate::store::tests::fixture::transcript;
 
 /// Rounds 1 to 8 on disk, 9 to 12 in memory alone.
@@ -43,6 +44,35 @@ async fn the_newest_round_may_be_kept_until_the_next_is_due() {
     assert_eq!(answer.header("cache-control"), "public, max-age=2");
     let binary: Beacon = server.binary("/beacon/rounds/latest").await.decode();
     assert_eq!(binary.header.round, 12);
+}
+
+/// Peers that ask without HTTP have the same answers.
+#[tokio::test]
+async fn gossip_4_peers_are_shown_what_the_public_listener_shows() {
+    let server = half_stored().await;
+    let beacons = Beacons::new(server.api.clone());
+    let ask = |path: &'static str, limit| beacons.clone().ask(path, limit);
+    for path in [
+        "info?format=binary",
+        "rounds/latest?format=binary",
+        "rounds/3",
+        "rounds/14",
+        "rounds/0",
+        "rounds?from=2&to=9&format=binary",
+        "rounds/3/proof?head=6&format=binary",
+        "rounds/4/transcript?format=binary",
+        "committee?epoch=1&full=1&format=binary",
+        "evidence?epoch=1&from=0&format=binary",
+        "rounds/2?what=1",
+        "nothing",
+    ] {
+        let answer = server.get(&format!("/beacon/{path}")).await;
+        assert_eq!(ask(path, 1 << 20).await, (answer.status, answer.body.to_vec()), "{path}");
+    }
+    assert_eq!(ask("stream?from=1", 1 << 20).await.0, 404, "what never ends is gossiped");
+    assert_eq!(ask("../health", 1 << 20).await.0, 404);
+    assert_eq!(ask("a b", 1 << 20).await, (400, Vec::new()));
+    assert_eq!(ask("info", 10).await, (413, Vec::new()));
 }
 
 #[tokio::test]

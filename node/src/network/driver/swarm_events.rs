@@ -204,7 +204,7 @@ impl Driver {
                         // As above.
                         self.swarm.behaviour_mut().sync.send_response(channel, Vec::new()).ok();
                     }
-                    Question::Opaque(_) | Question::Draw => {
+                    Question::Opaque(_) | Question::Draw | Question::Public(_) => {
                         let Some(from) = self.admit_request(peer) else {
                             return self.metrics.drop(DropReason::RequestRate);
                         };
@@ -212,6 +212,7 @@ impl Driver {
                         let channel = ResponseChannelId(request_id);
                         self.outbox.push_back(match request {
                             Question::Opaque(data) => NetworkEvent::Request { from, channel, data },
+                            Question::Public(path) => NetworkEvent::Public { channel, path },
                             _ => NetworkEvent::Draw { from, channel },
                         });
                     }

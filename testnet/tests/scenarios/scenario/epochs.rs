@@ -69,7 +69,10 @@ async fn an_observer_becomes_a_member_while_keys_rotate() {
         success(&net.beacon(&at, &["verify", "--all"]).await);
         success(&net.beacon(&at, &["latest"]).await);
     }
-    success(&net.beacon(&net.url(1), &["audit", &rounds.to_string()]).await);
+    // The committee of the round is not the genesis' any more: keys have rotated, and there is a member more.
+    let audited = json(&net.beacon(&net.url(1), &["audit", &rounds.to_string(), "--json"]).await);
+    assert!(audited["epoch"].as_u64() > Some(1), "{audited}");
+    assert_eq!((&audited["recomputed"], &audited["total_weight"]), (&true.into(), &134.into()), "{audited}");
     observer.stop().await.unwrap();
     net.finish().await;
 }

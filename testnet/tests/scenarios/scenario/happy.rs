@@ -40,5 +40,11 @@ async fn clients_verify_members_and_an_observer_that_joined() {
     }
     let audit = net.beacon(&net.url(0), &["audit", &rounds.to_string()]).await;
     success(&audit);
+    // Over QUIC and over TCP, a peer alone is enough for everything.
+    for address in net.network.nodes[1].endpoints.multiaddrs() {
+        for words in [&["verify", "--all"][..], &["audit", "3"], &["watch", "--rounds", "2"]] {
+            success(&net.asking(&["--peer", &address], words).await);
+        }
+    }
     net.finish().await;
 }
