@@ -134,7 +134,7 @@ async fn commit(common: &Common, what: &What, out: &Path) -> Result<(), Error> {
 }
 
 async fn finish(common: &Common, file: &Path, from: Option<&Path>) -> Result<(), Error> {
-    let commitment: Commitment = read_json(file)?;
+    let commitment: Commitment = read_json(file, "commitment of a draw")?;
     let list = read_list(from)?;
     commitment.check(&list).map_err(|refusal| refusal.by(&file.display().to_string()))?;
     let client = common.client()?;
@@ -161,13 +161,13 @@ fn check(common: &Common, file: &Path, commitment: Option<&Path>) -> Result<(), 
         let why = "say with --chain which chain hash you trust: the one in the file is the drawer's own word";
         return Err(Error::Usage(why.into()));
     };
-    let outcome: Outcome = read_json(file)?;
+    let outcome: Outcome = read_json(file, "result of a draw, which `beacon draw run` writes")?;
     outcome.check(&chain).map_err(|error| match error {
         Error::Refused(refusal) => refusal.by(&file.display().to_string()).into(),
         other => other,
     })?;
     if let Some(path) = commitment {
-        let published: Commitment = read_json(path)?;
+        let published: Commitment = read_json(path, "commitment of a draw")?;
         if published != outcome.commitment {
             let refusal = beacon_client::Refusal::new(beacon_client::Reason::NotAsked, "result of another commitment");
             return Err(refusal
@@ -224,7 +224,8 @@ impl What {
             (None, None) => first_safe,
         };
         if round < first_safe {
-            let why = format!("round {round} may be known already; the first that is not is {first_safe}");
+            let due = time::format(schedule.time_of(first_safe)?);
+            let why = format!("round {round} may be known already; the first that is not is {first_safe}, due {due}");
             return Err(Error::Usage(why));
         }
         let due = schedule.time_of(round)?;
@@ -257,10 +258,10 @@ fn read_list(path: Option<&Path>) -> Result<List, Error> {
     List::parse(&bytes).map_err(|bad| Error::File { path: path.display().to_string(), message: bad.to_string() })
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+/// Reads a file that should be `what`.
+fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T, Error> {
     let bytes = fs::read(path).map_err(|error| Error::file(path, &error))?;
-    let refused =
-        |_| beacon_client::Refusal::new(beacon_client::Reason::BadJson, "draw").by(&path.display().to_string());
+    let refused = |_| beacon_client::Refusal::new(beacon_client::Reason::BadJson, what).by(&path.display().to_string());
     Ok(serde_json::from_slice(&bytes).map_err(refused)?)
 }
 

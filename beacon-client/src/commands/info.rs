@@ -41,9 +41,9 @@ pub async fn run(common: &Common) -> Result<(), Error> {
         ("name", draft.name.clone()),
         ("first round", time::format(schedule.genesis_time)),
         ("pace", pace),
-        ("window", format!("{} rounds, {} windows an epoch", schedule.window, schedule.epoch_windows)),
+        ("window", format!("{}, {} windows an epoch", counted(schedule.window, "round"), schedule.epoch_windows)),
         ("epoch", signers.epoch().to_string()),
-        ("committee", format!("{} members, weight {}", signers.len(), signers.total_weight())),
+        ("committee", format!("{}, weight {}", counted(signers.len() as u64, "member"), signers.total_weight())),
         ("committee hash", signers.hash().to_string()),
         ("newest round", format!("{}, {behind} behind the clock", head.round())),
         ("newest header", head.hash().to_string()),
@@ -55,4 +55,8 @@ pub async fn run(common: &Common) -> Result<(), Error> {
         print::note("this chain carries the development exemption: one member may hold a third of the weight or more");
     }
     Ok(())
+}
+
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -35,7 +35,7 @@ pub fn html(outcome: &Outcome, file: &str) -> String {
          round was due, nobody could choose the result: the round's output did not exist, and the result follows from \
          it alone. With the chain hash from somebody you trust, this command verifies the round from that hash on, the \
          list, the rules and every result, without any network:</p>\n<pre>beacon draw check {} --chain {}</pre>\n",
-        escape(file),
+        escape(&quoted(file)),
         commitment.chain,
     );
     if !outcome.list.is_empty() {
@@ -66,16 +66,22 @@ fn results(page: &mut String, results: &[String]) {
 fn facts(page: &mut String, outcome: &Outcome) {
     let commitment = &outcome.commitment;
     let rows = [
-        ("Chain", commitment.chain),
-        ("List hash", commitment.list),
-        ("Draw hash", commitment.draw),
-        ("Output of the round", outcome.output),
+        ("Chain", Some(commitment.chain)),
+        ("List hash", Some(commitment.list).filter(|_| commitment.entries > 0)),
+        ("Draw hash", Some(commitment.draw)),
+        ("Output of the round", Some(outcome.output)),
     ];
     page.push_str("<h2>What was drawn from what</h2>\n<dl>\n");
-    for (name, hash) in rows {
+    for (name, hash) in rows.into_iter().filter_map(|(name, hash)| Some((name, hash?))) {
         let _ = writeln!(page, "<dt>{name}</dt><dd><code>{hash}</code></dd>");
     }
     page.push_str("</dl>\n");
+}
+
+/// A file's name as a shell takes it for one word.
+fn quoted(name: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "._-/+,@".contains(letter);
+    if name.chars().all(plain) { name.to_owned() } else { format!("'{}'", name.replace('\'', r"'\''")) }
 }
 
 fn escape(text: &str) -> String {
@@ -95,7 +101,13 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{escape, quoted};
+
+    #[test]
+    fn commands_are_to_be_copied() {
+        assert_eq!(quoted("draw.result.json"), "draw.result.json");
+        assert_eq!(quoted("Anna's draw.json"), r"'Anna'\''s draw.json'");
+    }
 
     #[test]
     fn names_are_text_and_nothing_else() {

@@ -84,6 +84,10 @@ async fn exit_code_2_teaches_where_trust_starts() {
     assert_eq!(run.server.hits(""), 0, "no server is asked for what must not be believed");
     assert_eq!(text(&run.beacon(&["latest"]).await).0, 2);
     assert_eq!(text(&run.beacon(&["no-such-command"]).await).0, 2);
+    let (code, _, err) = text(&run.beacon(&["get", "first", "--json"]).await);
+    let json: Value = serde_json::from_str(&err).expect("JSON on standard error");
+    assert_eq!((code, &json["code"]), (2, &"usage".into()));
+    assert!(json["error"].as_str().is_some_and(|text| text.contains("first") && text.contains("ROUND")), "{err}");
     assert_eq!(run.known(&["get", "0"]).await.0, 2);
     assert_eq!(run.known(&["at", "yesterday"]).await.0, 2);
     assert_eq!(run.known(&["at", "1970-01-01T00:00:00Z"]).await.0, 2);
