@@ -64,7 +64,10 @@ fn code() -> String {
 /// All tests: integration tests, and the modules inside the sources.
 fn tests() -> String {
     let folders = [root().join("tests"), root().join("../node/engine/tests")];
-    let whole = folders.iter().flat_map(|folder| files(folder, "rs")).map(|path| read(&path));
+    let whole = folders.iter().flat_map(|folder| files(folder, "rs"));
+    let node = files(&root().join("../node/src"), "rs").into_iter();
+    let node = node.filter(|path| path.iter().any(|part| part == "tests" || part == "tests.rs"));
+    let whole = whole.chain(node).map(|path| read(&path));
     let inside = [root().join("src"), root().join("../node/engine/src")];
     let inside = inside.iter().flat_map(|folder| files(folder, "rs")).map(|path| read(&path));
     whole.chain(inside.filter_map(|text| Some(text.split_once("#[cfg(test)]")?.1.to_owned()))).collect()
