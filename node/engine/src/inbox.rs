@@ -7,6 +7,7 @@ use beacon_spec::evidence::{BadDealing, Crime, Evidence};
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::IdentityKey;
 use beacon_spec::message::{Commitment, SetEntry};
+use beacon_spec::reject::Reject;
 
 use crate::batch::Record;
 use crate::engine::Engine;
@@ -46,6 +47,9 @@ impl Engine {
         let body = commitment.signed.body;
         let entry = SetEntry { member: body.member, commitment: body.hash(&chain) };
         let Some(committee) = self.committee_of_window(body.window) else { return };
+        if committee.signers().identity(body.member).is_none() {
+            return self.blame(from, Reject::UnknownMember); // nothing is kept under a number that nobody has
+        }
         let Some(window) = self.window_mut(body.window) else { return };
         if window.held.contains_key(&entry) || window.pending.contains(&entry) || window.rejected.contains(&entry) {
             return;
