@@ -168,6 +168,8 @@ impl Engine {
             if !moved {
                 break;
             }
+            // One move may be what the round waits for: an own ready, a secret from the own share.
+            self.round.settled = false;
         }
         self.round.settled = true;
         self.try_register();

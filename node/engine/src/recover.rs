@@ -26,15 +26,22 @@ impl Engine {
             .sum()
     }
 
-    /// Entries of the decided set whose secret is not known.
-    fn missing(&self) -> Vec<SetEntry> {
-        let Some(set) = self.decided_set() else { return Vec::new() };
-        set.iter().filter(|entry| self.secret(entry.member).is_none()).copied().collect()
+    /// Entries of the decided set without an opening: their secrets are unknown, or were recovered.
+    fn unopened(&self) -> Vec<SetEntry> {
+        if self.round.header.is_some() && self.round.recovered.is_empty() {
+            return Vec::new();
+        }
+        let round = self.chain.round + 1;
+        let Some(window) = self.windows.get(&self.current_window()) else { return Vec::new() };
+        let Some(decided) = window.decided(self.durable) else { return Vec::new() };
+        let opened = |entry: &&SetEntry| !decided.openings.contains_key(&(round, entry.member));
+        decided.decision.value.set.iter().filter(opened).copied().collect()
     }
 
-    /// When shares for `dealer` may be released. [recover-3]
+    /// When shares for `dealer` may be released. Who recovered its secret need not wait any longer. [recover-3]
     fn release_time(&self, dealer: u16) -> Option<Millis> {
-        let delay = if self.round.slow.contains(&dealer) { 0 } else { self.config.parameters.recovery_delay };
+        let known = self.round.slow.contains(&dealer) || self.round.recovered.contains_key(&dealer);
+        let delay = if known { 0 } else { self.config.parameters.recovery_delay };
         Some(self.round.quorum_at?.saturating_add(delay))
     }
 
@@ -49,20 +56,17 @@ impl Engine {
 
     pub(crate) fn recover_deadline(&self) -> Option<Millis> {
         self.round.quorum_at?;
-        if self.round.header.is_some() {
-            return None;
-        }
-        let waiting = self.missing();
+        let waiting = self.unopened();
         waiting.iter().filter(|entry| self.may_release(entry)).filter_map(|entry| self.release_time(entry.member)).min()
     }
 
     pub(crate) fn try_recover(&mut self) -> bool {
         let due = self.recover_deadline().is_some_and(|at| at <= self.now);
-        if self.round.header.is_some() || (self.round.settled && !due) || self.decided_set().is_none() {
+        if self.round.settled && !due {
             return false;
         }
-        let missing = self.missing();
-        if missing.is_empty() {
+        let unopened = self.unopened();
+        if unopened.is_empty() {
             return false;
         }
         let Some(committee) = self.committee_of_window(self.current_window()) else { return false };
@@ -70,32 +74,27 @@ impl Engine {
         if self.round.quorum_at.is_none() && seen {
             self.round.quorum_at = Some(self.now);
         }
-        let released = self.release(&committee, &missing);
-        released | self.reconstruct(&committee, &missing)
+        self.reconstruct(&committee, &unopened) | self.release(&committee, &unopened)
     }
 
-    /// Releases the own shares of every dealing that is due, in one message. [recover-4]
-    fn release(&mut self, committee: &Committee, missing: &[SetEntry]) -> bool {
-        let Some(own) = self.own(committee) else { return false };
-        let due: Vec<SetEntry> = missing
-            .iter()
-            .filter(|entry| self.may_release(entry) && self.release_time(entry.member).is_some_and(|at| at <= self.now))
-            .copied()
-            .collect();
+    /// Releases the own shares of every dealing that is due, in one message; also those of a dealing whose secret was
+    /// recovered meanwhile, since some of the shares that it was recovered from may have reached nobody else. [recover-4]
+    fn release(&mut self, committee: &Committee, unopened: &[SetEntry]) -> bool {
+        let is_due = |entry: &&SetEntry| {
+            self.may_release(entry) && self.release_time(entry.member).is_some_and(|at| at <= self.now)
+        };
+        let due: Vec<u16> = unopened.iter().filter(is_due).map(|entry| entry.member).collect();
         if due.is_empty() {
             return false;
         }
-        for entry in &due {
-            self.round.released.insert(entry.member);
+        self.round.released.extend(due);
+        let Some(shares) = self.own(committee).and_then(|own| self.own_shares(committee, &own)) else { return false };
+        for dealer in &shares.dealers {
+            let kept = self.round.shares.entry(dealer.dealer).or_default();
+            kept.extend(dealer.shares.iter().map(|share| (share.position, *share)));
         }
-        if let Some(shares) = self.own_shares(committee, &own) {
-            for dealer in &shares.dealers {
-                let kept = self.round.shares.entry(dealer.dealer).or_default();
-                kept.extend(dealer.shares.iter().map(|share| (share.position, *share)));
-            }
-            self.send(Recipient::Members, Message::Shares(Box::new(shares)), 0);
-            self.resend_later(OwnMessage::Shares(self.chain.round + 1));
-        }
+        self.send(Recipient::Members, Message::Shares(Box::new(shares)), 0);
+        self.resend_later(OwnMessage::Shares(self.chain.round + 1));
         true
     }
 
@@ -160,11 +159,11 @@ impl Engine {
     }
 
     /// Reconstructs every secret for which enough shares are here. [recover-6]
-    fn reconstruct(&mut self, committee: &Committee, missing: &[SetEntry]) -> bool {
+    fn reconstruct(&mut self, committee: &Committee, unopened: &[SetEntry]) -> bool {
         let threshold = committee.ticket_set().threshold();
         let threshold = threshold - usize::from(planted(Bug::ThresholdOffByOne) && threshold > 1);
         let mut moved = false;
-        for entry in missing {
+        for entry in unopened.iter().filter(|entry| self.secret(entry.member).is_none()).collect::<Vec<_>>() {
             let Some(kept) = self.round.shares.get(&entry.member).filter(|kept| kept.len() >= threshold) else {
                 continue;
             };

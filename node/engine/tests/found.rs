@@ -88,6 +88,98 @@ fn recover_4_shares_of_a_dealing_that_came_late_are_released() {
     assert!(net.run_to(6, GENESIS_TIME + 20_000), "rounds go on once they come");
 }
 
+/// A round whose dealer is gone, as it goes when all is well and with a dealer that only withholds; and the same network
+/// again, just before that round's time, with one holder of a ticket alone: what the others sent reaches it as the test
+/// has it.
+struct Alone {
+    net: Net,
+    dealer: usize,
+    member: usize,
+    /// Sent by the others for the round.
+    others: Vec<(usize, Message)>,
+}
+
+const LATE: u64 = 4;
+
+impl Alone {
+    fn new() -> Alone {
+        let run = |prepare: &dyn Fn(&mut Net), last: &[usize]| {
+            let mut net = Net::new(&equal());
+            prepare(&mut net);
+            net.start_all();
+            while net.advance_before(net.schedule.time_of(LATE).unwrap() - 1) {}
+            last.iter().for_each(|node| net.crash(*node));
+            net
+        };
+        let holders: Vec<usize> = {
+            let net = Net::new(&equal());
+            (0..4).filter(|member| net.committee.ticket_counts()[*member] > 0).collect()
+        };
+        let [dealer, member, _] = holders[..] else { panic!("three of four hold a ticket") };
+        let others: Vec<usize> = (0..4).filter(|node| *node != member).collect();
+        let mut calm = run(&|_| {}, &[dealer]);
+        assert!(calm.run_to(LATE, GENESIS_TIME + 20_000));
+        let mut withheld = run(&|net| net.nodes[dealer].config.unsafe_withhold_openings = true, &[]);
+        assert!(withheld.run_to(LATE, GENESIS_TIME + 20_000));
+        let of_round = |message: &Message| match message {
+            Message::Opening(opening) => opening.round == LATE,
+            Message::Ready(ready) => ready.round == LATE,
+            Message::Shares(shares) => shares.round == LATE,
+            Message::HeaderVote(vote) => vote.round == LATE,
+            _ => false,
+        };
+        let sent = calm.sent.iter().filter(|sent| sent.from != member && sent.from != dealer);
+        let shares = withheld.sent.iter().filter(|sent| sent.from == dealer);
+        let all = sent.chain(shares).filter(|sent| of_round(&sent.message));
+        let said = all.map(|sent| (sent.from, sent.message.clone())).collect();
+        Alone { net: run(&|_| {}, &others), dealer, member, others: said }
+    }
+
+    /// What the others sent of this kind reaches the member.
+    fn hear(&mut self, kind: fn(&Message) -> bool) {
+        for (from, message) in self.others.clone().into_iter().filter(|(_, message)| kind(message)) {
+            let from = self.net.nodes[from].config.identity;
+            self.net.feed(self.member, Input::Message { from, message });
+        }
+    }
+
+    fn released(&self) -> bool {
+        let own = |message: &Message| matches!(message, Message::Shares(shares) if shares.round == LATE);
+        self.net.sent.iter().any(|sent| sent.from == self.member && own(&sent.message))
+    }
+}
+
+fn opens(message: &Message) -> bool {
+    matches!(message, Message::Opening(_) | Message::Ready(_))
+}
+
+fn shares(message: &Message) -> bool {
+    matches!(message, Message::Shares(_))
+}
+
+/// All is here but the own share, which is the last to come: nothing else follows it that would have the round looked at
+/// again. Seed 4799 of the simulator. [recover-6]
+#[test]
+fn recover_6_the_own_share_completes_a_secret_and_the_round() {
+    let mut alone = Alone::new();
+    alone.others.retain(|(from, _)| *from != alone.dealer);
+    alone.hear(|_| true);
+    alone.net.run_until(GENESIS_TIME + 20_000);
+    assert_eq!(alone.net.nodes[alone.member].head(), LATE, "the round is certified");
+}
+
+/// A dealer that opens to nobody sends its own share to one member alone, who so recovers before it releases anything.
+/// Were that the end of it, the others would have one share too few. [recover-4]
+#[test]
+fn recover_4_who_recovers_early_releases_all_the_same() {
+    let mut alone = Alone::new();
+    alone.hear(shares);
+    assert!(!alone.released(), "openings of a quorum come first");
+    alone.hear(opens);
+    alone.net.run_until(GENESIS_TIME + 20_000);
+    assert!(alone.released());
+}
+
 /// A stranger that says it has every decision and gives none is asked now and then, not again and again. [sync-2]
 #[test]
 fn sync_2_a_boaster_is_not_asked_for_ever() {

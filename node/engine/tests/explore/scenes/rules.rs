@@ -199,16 +199,19 @@ impl Sight<'_> {
         hold(set.iter().all(|entry| entry.member != self.me()), || "in place of its opening".into())
     }
 
-    /// Shares wait for the gates of a quorum, and δ longer, and are of decided dealings and own positions. [recover-2]
-    /// [recover-3] [recover-4]
+    /// Shares wait for the gates of a quorum, and δ longer unless the secrets are recovered already, and are of decided
+    /// dealings and own positions. [recover-2] [recover-3] [recover-4]
     fn shares(&self, shares: &Shares) -> Verdict {
         let (round, gates) = (shares.round, self.gates(shares.round));
         hold(gates.len() >= QUORUM, || format!("after the gates of {gates:?} alone"))?;
         let delay = self.local.config.parameters.recovery_delay;
         let since = self.local.quorum_at.get(&round).copied().unwrap_or(self.local.now);
-        hold(self.local.now >= since + delay, || format!("at {}, too soon after {since}", self.local.now))?;
         let set = self.decided_set(round).unwrap_or_default();
         let committee = self.committee(self.window_of(round));
+        let threshold = committee.ticket_set().threshold();
+        let recovered = |dealer: u16| self.positions(round, dealer, committee).len() >= threshold;
+        let waited = self.local.now >= since + delay || shares.dealers.iter().all(|dealer| recovered(dealer.dealer));
+        hold(waited, || format!("at {}, too soon after {since}", self.local.now))?;
         for dealer in &shares.dealers {
             let decided = set.iter().any(|entry| entry.member == dealer.dealer);
             hold(decided, || "of a dealing that was not decided".into())?;
