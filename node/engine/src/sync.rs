@@ -40,6 +40,8 @@ pub(crate) struct Peer {
     pub muted_until: Millis,
     /// Requests in a row that it did not answer, or badly.
     pub failures: u32,
+    /// When the newest question of its status that it has answered was asked.
+    told: Millis,
 }
 
 #[derive(Debug)]
@@ -190,8 +192,21 @@ impl Engine {
             self.sync.pending.iter().filter(|(_, pending)| pending.sent + PATIENCE <= now).map(|(id, _)| *id).collect();
         for id in late {
             if let Some(pending) = self.sync.pending.remove(&id) {
-                self.mute(pending.peer);
+                self.on_silence(&pending);
             }
+        }
+    }
+
+    /// A request came to nothing. Of a peer that does not even say where it is nothing else is asked, so that after a
+    /// partition nobody is left alone for what the network did.
+    fn on_silence(&mut self, pending: &Pending) {
+        match (&pending.asked, self.sync.peers.get_mut(&pending.peer)) {
+            (Asked::Status, Some(peer)) if pending.sent > peer.told => {
+                peer.status = None;
+                self.sync.compare_peers();
+            }
+            (Asked::Status, _) => {}
+            _ => self.mute(pending.peer),
         }
     }
 
@@ -313,16 +328,16 @@ impl Engine {
         if pending.peer != from {
             return;
         }
-        match (pending.asked, response) {
-            (_, None) => self.mute(from),
+        match (&pending.asked, response) {
+            (_, None) => self.on_silence(&pending),
             (Asked::Status, Some(Response::Status(status))) => self.on_status(from, pending.sent, status),
             (Asked::Rounds { from: first, count }, Some(Response::Rounds(rounds))) => {
-                self.on_rounds(from, first, count, rounds);
+                self.on_rounds(from, *first, *count, rounds);
             }
             (Asked::Decisions { from: first }, Some(Response::Decisions(decisions))) => {
-                self.on_decisions(from, first, decisions);
+                self.on_decisions(from, *first, decisions);
             }
-            (Asked::Transcripts { last }, Some(Response::Rounds(rounds))) => self.on_transcripts(from, last, rounds),
+            (Asked::Transcripts { last }, Some(Response::Rounds(rounds))) => self.on_transcripts(from, *last, rounds),
             (Asked::Registry, Some(Response::Registry(Some(answer)))) => {
                 let (decision, registry) = *answer;
                 self.on_registry(from, &decision, registry);
@@ -333,7 +348,7 @@ impl Engine {
             }
             (Asked::Commitments(window), Some(Response::Commitments(commitments))) => {
                 for commitment in commitments {
-                    if commitment.signed.body.window == window {
+                    if commitment.signed.body.window == *window {
                         self.on_commitment(from, commitment, false);
                     } else {
                         self.blame(from, Reject::WrongWindow);
@@ -352,6 +367,7 @@ impl Engine {
         let middle = (sent + (self.now.saturating_sub(sent)) / 2).saturating_sub(self.set_back);
         if let Some(peer) = self.sync.peers.get_mut(&from) {
             peer.status = Some(status);
+            peer.told = peer.told.max(sent);
             peer.offset = Some(i64::try_from(status.clock).unwrap_or(i64::MAX).saturating_sub(middle as i64));
             self.sync.compare_peers();
         }

@@ -180,6 +180,21 @@ fn recover_4_who_recovers_early_releases_all_the_same() {
     assert!(alone.released());
 }
 
+/// A member that was cut off for long asks again as soon as the others answer: it left nobody alone for what the network
+/// did. [sync-1]
+#[test]
+fn sync_1_a_partition_is_nobodys_fault() {
+    let mut net = Net::new(&equal());
+    net.start_all();
+    assert!(net.run_to(3, GENESIS_TIME + 20_000));
+    let healed = net.now + 30_000;
+    net.partition(vec![0, 0, 0, 1], healed);
+    while net.advance_before(healed) {}
+    let head = net.nodes[0].head();
+    assert!(net.nodes[3].head() + 20 < head);
+    assert!(net.run_to(head, healed + 2_000), "the member is at {} of {head}", net.nodes[3].head());
+}
+
 /// A stranger that says it has every decision and gives none is asked now and then, not again and again. [sync-2]
 #[test]
 fn sync_2_a_boaster_is_not_asked_for_ever() {
