@@ -1,18 +1,21 @@
 //! `Engine::step` under arbitrary inputs: messages and answers of others as they were, changed, moved and repeated, a
 //! clock that goes anywhere, peers that come and go. Nothing panics, nothing that others send stops the engine, and
-//! what it holds stays bounded.
+//! what it holds stays bounded. And what a node answers to whatever it is asked.
 //!
 //! A bounded run is part of every `cargo test`. Long runs, by command:
 //! `BEACON_FUZZ_EXECUTIONS=10000000 BEACON_FUZZ_SEED=1 cargo test -p beacon-engine --test fuzz -- --nocapture`.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use beacon_engine::event::{Input, Message, Response, RoundRecord};
-use beacon_spec::codec::{decode, encode};
+use beacon_engine::event::{Input, Message, Request, Response, RoundRecord};
+use beacon_engine::serve::serve;
+use beacon_spec::codec::{Limits, decode, encode};
+use beacon_spec::hash::Digest32;
 use beacon_spec::keys::IdentityKey;
-use beacon_spec::message::COMMITMENT_LIMITS;
+use beacon_spec::message::{COMMITMENT_LIMITS, SetEntry};
 use beacon_testnet::sim::rng::Rng;
-use beacon_testnet::sim::{GENESIS_TIME, Net, Setup};
+use beacon_testnet::sim::{GENESIS_TIME, Net, Served, Setup};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// The engine under test; in the recorded run it is down, so that it has signed nothing there.
@@ -21,6 +24,9 @@ const TARGET: usize = 0;
 const LIFE: u64 = 1_500;
 /// What an engine may print of itself, in bytes.
 const MOST_HELD: usize = 1 << 20;
+/// What the network takes as a request and as an answer, in bytes.
+const MOST_ASKED: usize = 64 << 10;
+const MOST_ANSWERED: usize = 4 << 20;
 /// What the process may take, in bytes.
 const MOST_MEMORY: u64 = 64 << 20;
 
@@ -175,15 +181,18 @@ fn run(window: u64, executions: u64, seed: u64) -> u64 {
     accepted
 }
 
-/// Whatever comes, no single allocation is of 64 MiB.
-fn bound_memory() {
+/// Whatever comes, no single allocation is of 64 MiB. One test at a time, since they share the process.
+fn bound_memory() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let limit = Rlimit { current: Some(MOST_MEMORY), maximum: Some(MOST_MEMORY) };
     setrlimit(Resource::Data, limit).expect("a limit may always be lowered");
+    turn
 }
 
 #[test]
 fn arbitrary_inputs_neither_panic_nor_stop_the_engine() {
-    bound_memory();
+    let _turn = bound_memory();
     let (count, seed) = (number("BEACON_FUZZ_EXECUTIONS", 40_000), number("BEACON_FUZZ_SEED", 1));
     for window in [1, 3] {
         let started = Instant::now();
@@ -192,4 +201,48 @@ fn arbitrary_inputs_neither_panic_nor_stop_the_engine() {
         println!("fuzz step, K = {window}: {} executions, {relayed} relayed, {seconds:.1} s", count / 2);
         assert!(relayed > 0, "inputs that all fail at once test little");
     }
+}
+
+/// Requests of every kind, about what is there and what is not.
+fn requests(net: &Net) -> Vec<Request> {
+    let entry = |decision: &beacon_engine::batch::Decision| decision.value.set.clone();
+    let wanted: Vec<SetEntry> = net.nodes[1].written.decisions.values().flat_map(entry).collect();
+    vec![
+        Request::Status,
+        Request::Genesis,
+        Request::Rounds { from: 1, count: 5, transcripts: true },
+        Request::Decisions { from: 1, count: 5 },
+        Request::Commitments { window: 6, wanted },
+        Request::Commitments { window: 7, wanted: vec![SetEntry { member: 3, commitment: Digest32([7; 32]) }; 600] },
+        Request::Registry { window: 2 },
+        Request::Committee { epoch: 2 },
+        Request::Checkpoint { round: 3 },
+    ]
+}
+
+/// Whatever decodes as a request encodes to the same bytes, and its answer fits into one message and decodes.
+#[test]
+fn arbitrary_requests_are_answered_within_bounds() {
+    let _turn = bound_memory();
+    let (count, seed) = (number("BEACON_FUZZ_EXECUTIONS", 40_000), number("BEACON_FUZZ_SEED", 1));
+    let mut net = Net::new(&setup(1));
+    net.start_all();
+    assert!(net.run_to(8, GENESIS_TIME + 60_000));
+    let archive = Served(&net.nodes[1].written, b"genesis");
+    let corpus: Vec<Vec<u8>> = requests(&net).iter().map(encode).collect();
+    let mut rng = Rng::new(seed, "requests");
+    let mut answered = 0;
+    for _ in 0..count {
+        let (mut bytes, other) = (rng.pick(&corpus).unwrap().clone(), rng.pick(&corpus).unwrap().clone());
+        mutate(&mut bytes, &other, &mut rng);
+        let Ok(request) = decode::<Request>(&bytes, &Limits::bytes(MOST_ASKED)) else { continue };
+        assert_eq!(encode(&request), bytes, "{request:?}");
+        let Ok(response) = serve(&archive, &net.nodes[1].config.chain, net.now, &request);
+        let answer = encode(&response);
+        assert!(answer.len() <= MOST_ANSWERED, "{} bytes to {request:?}", answer.len());
+        assert!(decode::<Response>(&answer, &Limits::bytes(MOST_ANSWERED)).is_ok(), "{request:?}");
+        answered += 1;
+    }
+    println!("fuzz serve: {count} executions, {answered} answered");
+    assert!(answered > count / 10, "requests that all fail at once test little");
 }

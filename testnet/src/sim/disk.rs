@@ -80,7 +80,7 @@ impl Disk {
 }
 
 /// A disk with the genesis, as peers see it.
-pub(super) struct Served<'a>(pub &'a Disk, pub &'a [u8]);
+pub struct Served<'a>(pub &'a Disk, pub &'a [u8]);
 
 impl Archive for Served<'_> {
     type Error = std::convert::Infallible;
@@ -110,7 +110,7 @@ impl Archive for Served<'_> {
     }
     fn range(&self, count: u64) -> Result<Option<Mmr>, Self::Error> {
         let mut range = Mmr::new();
-        for (round, beacon) in self.0.rounds.range(1..=count) {
+        for (round, beacon) in self.0.rounds.range(..=count) {
             range.append(*round, beacon.header.hash());
         }
         Ok((range.count() == count).then_some(range))

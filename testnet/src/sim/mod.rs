@@ -25,7 +25,7 @@ pub mod setup;
 pub mod trace;
 mod weather;
 
-pub use disk::Disk;
+pub use disk::{Disk, Served};
 pub use net::{Net, Sent};
 pub use node::Node;
 pub use setup::{GENESIS_TIME, Setup};
