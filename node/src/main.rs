@@ -1,5 +1,7 @@
 //! The daemon of the randomness beacon.
 
+#[cfg(test)]
+mod arbitrary;
 mod cli;
 mod clock;
 mod config;

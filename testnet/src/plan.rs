@@ -1,6 +1,8 @@
 //! What network to make: sizes, weights, schedule, ports.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use crate::failure::Failure;
 
@@ -8,6 +10,9 @@ use crate::failure::Failure;
 const PORTS_PER_NODE: u16 = 10;
 /// Members of a committee at most, and as many as the ports above a usual base are enough for.
 const MAX_NODES: usize = 512;
+
+/// Where free ports are looked for: below those that systems give to outgoing connections.
+const FREE_PORTS: Range<u16> = 12_000..32_700;
 
 /// A network to make.
 #[derive(Clone, Debug)]
@@ -95,18 +100,25 @@ impl Plan {
         (0..self.places()).try_for_each(|node| self.endpoints(node).check(node))
     }
 
-    /// The same plan on ports that are free now, for tests and benchmarks.
+    /// The same plan on ports that are free now, for tests and benchmarks. No two calls of a process get, or even try, the
+    /// same ports, unless it has gone through all of them.
     pub fn on_free_ports(mut self) -> Result<Plan, Failure> {
+        static NEXT: Mutex<u16> = Mutex::new(0);
         let step = PORTS_PER_NODE * u16::try_from(self.places()).unwrap_or(u16::MAX / PORTS_PER_NODE);
-        // Processes that look at the same time begin at different places.
-        let offset = u16::try_from(std::process::id() % 400).unwrap_or(0) * 40;
-        let mut base = 20_000 + offset;
-        while base.checked_add(step).is_some() {
-            self.port_base = base;
+        let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
+        if *next == 0 {
+            // Processes that look at the same time begin at different places.
+            *next = FREE_PORTS.start + u16::try_from(std::process::id() % 400).unwrap_or(0) * 50;
+        }
+        for _ in 0..FREE_PORTS.len() / usize::from(step) {
+            if *next >= FREE_PORTS.end.saturating_sub(step) {
+                *next = FREE_PORTS.start;
+            }
+            self.port_base = *next;
+            *next = next.saturating_add(step);
             if self.check_ports().is_ok() {
                 return Ok(self);
             }
-            base += step;
         }
         Err(Failure::new("no free ports for the network", "stop other networks on this machine"))
     }
@@ -190,5 +202,18 @@ mod tests {
         let taken = plan.endpoints(2).local_address();
         let _listener = TcpListener::bind(taken).unwrap();
         refused(plan.check_ports(), &format!("port {} (node 2, local HTTP)", taken.port()));
+    }
+
+    /// While one network looks for ports, another must not find its own taken by the look.
+    #[test]
+    fn plans_of_one_process_never_share_a_port() {
+        let free = |nodes| Plan::new(Some(nodes), None, 3000, 1, 7700).unwrap().on_free_ports().unwrap().port_base;
+        let looks: Vec<_> = [4, 1, 4, 1].map(|nodes| std::thread::spawn(move || (nodes, free(nodes)))).into();
+        let mut ports: Vec<_> = looks.into_iter().map(|look| look.join().unwrap()).collect();
+        ports.sort_by_key(|(_, base)| *base);
+        for pair in ports.windows(2) {
+            let ((nodes, base), (_, next)) = (pair[0], pair[1]);
+            assert!(base + nodes as u16 * PORTS_PER_NODE <= next || next == FREE_PORTS.start, "{ports:?}");
+        }
     }
 }

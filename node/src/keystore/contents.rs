@@ -163,3 +163,25 @@ impl Reader<'_> {
         Some(BundleSecrets { scope, epoch, voting, tickets })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arbitrary::near;
+
+    fn sample() -> Vec<u8> {
+        let mut contents = Contents::generate().unwrap();
+        contents.bundles.push(BundleSecrets::generate(Digest32([3; 32]), 1, 2).unwrap());
+        contents.encode().to_vec()
+    }
+
+    proptest::proptest! {
+        /// Bytes are contents that are written alike, or nothing.
+        #[test]
+        fn any_bytes_are_contents_or_nothing(bytes in near(&sample())) {
+            if let Some(contents) = Contents::decode(&bytes) {
+                proptest::prop_assert_eq!(&*contents.encode(), &bytes);
+            }
+        }
+    }
+}

@@ -194,6 +194,7 @@ pub(super) fn without_peer(address: Multiaddr) -> Multiaddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arbitrary::near;
     use futures::executor::block_on;
     use futures::io::Cursor;
 
@@ -249,5 +250,36 @@ mod tests {
         let mut wire = (bare.len() as u16).to_be_bytes().to_vec();
         wire.extend(bare);
         assert_eq!(decode_addresses(&wire), None, "an address without a peer");
+    }
+
+    proptest::proptest! {
+        /// Whatever a peer sends as a question is one, or is refused; one that is read is written alike.
+        #[test]
+        fn any_bytes_are_a_question_or_refused(bytes in near(&QUESTIONS.concat())) {
+            if let Ok(question) = block_on(SyncCodec.read_request(&PROTOCOL, &mut Cursor::new(&bytes))) {
+                let mut wire = Cursor::new(Vec::new());
+                block_on(SyncCodec.write_request(&PROTOCOL, &mut wire, question)).unwrap();
+                proptest::prop_assert_eq!(wire.into_inner(), bytes);
+            }
+        }
+
+        /// Whatever a peer sends as addresses is a bounded list of them, or is refused.
+        #[test]
+        fn any_bytes_are_addresses_or_refused(bytes in near(&some_addresses())) {
+            if let Some(addresses) = decode_addresses(&bytes) {
+                proptest::prop_assert!(addresses.len() <= EXCHANGE_MAX);
+                let again = encode_addresses(addresses.iter().map(|(peer, address)| (peer, address)));
+                proptest::prop_assert_eq!(decode_addresses(&again), Some(addresses));
+            }
+        }
+    }
+
+    const QUESTIONS: [&[u8]; 2] = [&[TAG_PUBLIC], b"/beacon/rounds/latest"];
+
+    fn some_addresses() -> Vec<u8> {
+        let peers = [PeerId::random(), PeerId::random()];
+        let addresses = ["/ip4/127.0.0.1/tcp/9000", "/dns4/localhost/udp/9000/quic-v1"];
+        let addresses: Vec<Multiaddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        encode_addresses(peers.iter().zip(&addresses))
     }
 }

@@ -99,7 +99,7 @@ impl Ledger {
             dropped: next()?,
             consumed: next()?,
         };
-        (ledger.head <= ledger.tail).then_some(ledger)
+        (ledger.head.max(ledger.read) <= ledger.tail).then_some(ledger)
     }
 
     fn length(&self) -> u64 {

@@ -166,6 +166,7 @@ fn broken(kind: io::ErrorKind) -> Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arbitrary::near;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
     /// A duplex pipe in the futures traits.
@@ -292,5 +293,33 @@ mod tests {
         std::mem::drop(far);
         let end = send(Pipe(near), &Queue::default()).await;
         assert!(matches!(end, Err(Ended::Broken(error)) if error.kind() == io::ErrorKind::UnexpectedEof));
+    }
+
+    /// Feeds `bytes` and then the end to a receiver; gives what it hands over.
+    fn received(bytes: &[u8]) -> Vec<Vec<u8>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (mut near, far) = duplex(bytes.len() + 1);
+            near.write_all(bytes).await.unwrap();
+            near.shutdown().await.unwrap();
+            let (events, mut messages) = mpsc::channel(bytes.len() + 1);
+            assert!(receive(Pipe(far), [0; 32], events).await.is_err());
+            let mut frames = Vec::new();
+            while let Some(NetworkEvent::Direct { data, .. }) = messages.recv().await {
+                frames.push(data);
+            }
+            frames
+        })
+    }
+
+    proptest::proptest! {
+        /// Whatever comes is whole frames up to an end, in order.
+        #[test]
+        fn any_bytes_are_frames_up_to_an_end(bytes in near(&[0, 0, 0, 2, 7, 8, 0, 0, 0, 0, 0, 0, 0, 1, 9])) {
+            let frames = received(&bytes);
+            let framed = |data: &Vec<u8>| [(data.len() as u32).to_be_bytes().to_vec(), data.clone()].concat();
+            let wire: Vec<u8> = frames.iter().flat_map(framed).collect();
+            proptest::prop_assert!(bytes.starts_with(&wire));
+        }
     }
 }
