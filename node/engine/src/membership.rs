@@ -137,10 +137,11 @@ impl Engine {
         self.membership.registries.insert(window, after.clone());
         self.agreement.considered = false;
         self.agreement.judged = false;
-        if !Registry::is_open(window.saturating_add(1), &schedule) {
+        let next = window.saturating_add(1);
+        if !Registry::is_open(next, &schedule) || schedule.epoch_of_window(next) != after.registry.epoch {
             self.derive_committee(&after.registry);
         }
-        self.forget_heard(schedule.epoch_of_window(window.saturating_add(1)));
+        self.forget_heard(schedule.epoch_of_window(next));
         self.membership.registrations.retain(|member, _| after.registry.bundle_of(*member).is_none());
     }
 
@@ -191,12 +192,18 @@ impl Engine {
         }
     }
 
-    /// The window whose registry is needed to judge the next value and is not known. Only members need it.
+    /// The window whose registry is needed and is not known: to judge the next value or, when an epoch is decided to its
+    /// end, to know the committee that its last header names. Only members need it.
     pub(crate) fn missing_registry(&self) -> Option<u64> {
         let height = self.next_height();
-        let committee = self.committee_of_window(height)?;
+        let decided = height.checked_sub(1)?;
+        let schedule = self.schedule();
+        let epoch = schedule.epoch_of_window(height);
+        let ends = decided > 0 && schedule.epoch_of_window(decided) != epoch;
+        let committee = self.committee_of_window(if ends { decided } else { height })?;
         self.own(&committee)?;
-        if self.registry_before(height).is_some() { None } else { Some(height - 1) }
+        let known = if ends { self.committees.contains_key(&epoch) } else { self.registry_before(height).is_some() };
+        (!known).then_some(decided)
     }
 
     /// A peer's answer about a registry holds if a certified value of that window carries its hash. [epoch-7]

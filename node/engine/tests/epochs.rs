@@ -190,6 +190,27 @@ fn epoch_7_a_node_that_was_away_for_epochs_takes_committees_and_registry_from_ot
     assert_eq!(net.faults.len(), 0, "{:?}", net.faults);
 }
 
+/// A member comes back near the end of an epoch and learns its last decision before anybody gives it the registry. Then
+/// another is gone for good, and the last header needs the vote of the one that came back. [epoch-7]
+#[test]
+fn epoch_7_who_learns_the_last_decision_first_still_asks_for_the_registry() {
+    let mut net = Net::new(&Setup { period: 1_000, ..setup(&[1; 4]) });
+    net.start_all();
+    let decided = |net: &mut Net, node: usize| net.nodes[node].engine.as_mut().expect("it runs").status().decided;
+    assert!(net.run_to(3, GENESIS_TIME + 20_000));
+    net.crash(3);
+    assert!(net.run_to(EPOCH - 1, GENESIS_TIME + 20_000));
+    net.unregistered.insert(3);
+    net.start(3);
+    while decided(&mut net, 3) < EPOCH {
+        assert!(net.advance());
+    }
+    net.unregistered.clear();
+    net.crash(2);
+    assert!(net.run_to(EPOCH + 3, GENESIS_TIME + 40_000), "three of four go on");
+    net.agreed_outputs(EPOCH + 3);
+}
+
 #[test]
 fn epoch_1_a_power_cut_of_all_at_any_round_of_an_epoch_is_survived() {
     for round in EPOCH - 4..=EPOCH + 2 {

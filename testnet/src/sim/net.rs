@@ -66,6 +66,8 @@ pub struct Net {
     pub boasters: BTreeMap<usize, u64>,
     /// Pairs (node, member): asking for it gives the node no commitment of the member.
     pub starved: BTreeSet<(usize, u16)>,
+    /// Nodes that nobody gives a registry.
+    pub unregistered: BTreeSet<usize>,
     /// Tells the processor time used so far, for benchmarks.
     pub meter: fn() -> Duration,
     /// The node whose work is measured: it shares none.
@@ -106,6 +108,7 @@ impl Net {
             deaf: BTreeSet::new(),
             boasters: BTreeMap::new(),
             starved: BTreeSet::new(),
+            unregistered: BTreeSet::new(),
             meter: || Duration::ZERO,
             metered: None,
             chaos: Chaos::none(),

@@ -167,6 +167,7 @@ impl Net {
                 all.retain(|commitment| !self.starved.contains(&(index, commitment.signed.body.member)));
                 Response::Commitments(all)
             }
+            Response::Registry(_) if self.unregistered.contains(&index) => Response::Registry(None),
             Response::Status(status) if self.boasters.contains_key(&other) => {
                 Response::Status(PeerStatus { decided: u64::MAX, ..status })
             }
