@@ -63,14 +63,13 @@ impl Engine {
         if self.round.header.is_some() || self.round.settled {
             return false;
         }
-        let Some(set) = self.decided_set().map(<[SetEntry]>::to_vec) else { return false };
-        let known: Vec<(u16, Secret)> =
-            set.iter().filter_map(|entry| Some((entry.member, self.secret(entry.member)?))).collect();
+        let Some(set) = self.decided_set() else { return false };
+        let known = |entry: &SetEntry| Some((entry.member, self.secret(entry.member)?));
         let late = self.round.quorum_at.is_some() && planted(Bug::MixedWithoutTheMissing);
-        if known.len() < set.len() && !late {
-            return false;
-        }
-        let secrets = known;
+        let secrets: Option<Vec<(u16, Secret)>> =
+            if late { Some(set.iter().filter_map(known).collect()) } else { set.iter().map(known).collect() };
+        let Some(secrets) = secrets else { return false };
+        let set = set.to_vec();
         let Some(committee) = self.committee_of_window(self.current_window()) else { return false };
         let Some(header) = self.header(&set, &secrets, &committee) else { return false };
         let hash = header.hash();

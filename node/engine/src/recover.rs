@@ -17,13 +17,12 @@ impl Engine {
     fn seen_weight(&self, committee: &Committee) -> u64 {
         let round = self.chain.round + 1;
         let Some(window) = self.windows.get(&self.current_window()) else { return 0 };
-        let opened = |member: u16| {
-            window.decision.as_ref().is_some_and(|decided| decided.openings.contains_key(&(round, member)))
-        };
-        (0..committee.signers().len() as u16)
-            .filter(|member| opened(*member) || window.readies.contains(&(round, *member)))
-            .map(|member| committee.signers().weight(member))
-            .sum()
+        let of_round = (round, 0)..=(round, u16::MAX);
+        let openings = window.decision.as_ref().map(|decided| &decided.openings);
+        let opened = openings.into_iter().flat_map(|openings| openings.range(of_round.clone()).map(|(key, _)| key.1));
+        let is_opened = |member: u16| openings.is_some_and(|openings| openings.contains_key(&(round, member)));
+        let ready = window.readies.range(of_round.clone()).map(|key| key.1).filter(|member| !is_opened(*member));
+        opened.chain(ready).map(|member| committee.signers().weight(member)).sum()
     }
 
     /// Entries of the decided set without an opening: their secrets are unknown, or were recovered.
@@ -70,8 +69,8 @@ impl Engine {
             return false;
         }
         let Some(committee) = self.committee_of_window(self.current_window()) else { return false };
-        let seen = committee.signers().is_quorum(self.seen_weight(&committee)) || planted(Bug::ReadyRuleRemoved);
-        if self.round.quorum_at.is_none() && seen {
+        let seen = || committee.signers().is_quorum(self.seen_weight(&committee)) || planted(Bug::ReadyRuleRemoved);
+        if self.round.quorum_at.is_none() && seen() {
             self.round.quorum_at = Some(self.now);
         }
         self.reconstruct(&committee, &unopened) | self.release(&committee, &unopened)
