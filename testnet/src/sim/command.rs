@@ -17,6 +17,7 @@ use super::adversary;
 use super::chaos::TABLE;
 use super::meter::{calibrate, processor_time};
 use super::net::Net;
+use super::operators;
 use super::run::{EACH_ROUND_WITHIN, FIRST_ROUND_WITHIN, Outcome, simulate};
 use super::setup::{GENESIS_TIME, Setup};
 use crate::failure::Failure;
@@ -66,6 +67,7 @@ pub struct Total {
     pub rounds: u64,
     pub faults: BTreeMap<&'static str, u64>,
     pub crimes: BTreeMap<&'static str, u64>,
+    pub changes: BTreeMap<&'static str, u64>,
     pub violations: Vec<(u64, String)>,
     pub trace: Digest32,
     pub slowest_recovery: u64,
@@ -77,6 +79,7 @@ impl Total {
         let mut total = Total {
             faults: TABLE.iter().map(|line| (line.name, 0)).collect(),
             crimes: adversary::NAMES.iter().map(|name| (*name, 0)).collect(),
+            changes: operators::NAMES.iter().map(|name| (*name, 0)).collect(),
             ..Total::default()
         };
         let mut hasher = Hasher::new(tag::STATUS);
@@ -91,6 +94,9 @@ impl Total {
             for (name, count) in &outcome.crimes {
                 *total.crimes.entry(name).or_default() += count;
             }
+            for (name, count) in &outcome.changes {
+                *total.changes.entry(name).or_default() += count;
+            }
             let violation = outcome.violations.first();
             total.violations.extend(violation.map(|v| (outcome.seed, format!("{}: {}", v.checker, v.what))));
         }
@@ -98,9 +104,9 @@ impl Total {
         total
     }
 
-    /// Faults and adversaries that never acted.
+    /// Faults and adversaries that never acted, and what never came of amendments.
     fn idle(&self) -> Vec<&'static str> {
-        let counts = self.faults.iter().chain(&self.crimes);
+        let counts = self.faults.iter().chain(&self.crimes).chain(&self.changes);
         counts.filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect()
     }
 
@@ -113,6 +119,7 @@ impl Total {
             "slowest_recovery_ms": self.slowest_recovery,
             "faults": self.faults,
             "adversaries": self.crimes,
+            "memberships": self.changes,
             "seconds": (spent.as_secs_f64() * 10.0).round() / 10.0,
         })
     }
@@ -189,6 +196,10 @@ fn table(total: &Total, spent: Duration) {
     }
     println!("adversaries");
     for (name, count) in &total.crimes {
+        println!("  {name:<24}{count:>10}");
+    }
+    println!("memberships");
+    for (name, count) in &total.changes {
         println!("  {name:<24}{count:>10}");
     }
     println!(

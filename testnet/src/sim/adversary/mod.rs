@@ -141,12 +141,12 @@ fn once<K: Ord, V: Clone>(made: &mut BTreeMap<K, V>, key: K, make: impl FnOnce()
 /// Who is an adversary, what they have done, and who of the others must stay.
 pub struct Adversaries {
     gangs: BTreeMap<usize, Gang>,
-    /// Honest members of more than two thirds of the weight, whose disks survive.
+    /// Honest nodes whose disks survive: more than two thirds of the weight of every committee that can come to force.
     core: BTreeSet<usize>,
     /// Honest nodes that have lost their records.
     pub lost: BTreeSet<usize>,
-    /// What members did that is a provable crime.
-    pub crimes: BTreeSet<(u16, Crime)>,
+    /// What nodes did that is a provable crime.
+    pub crimes: BTreeSet<(usize, Crime)>,
     /// How often each crime was committed.
     pub counts: BTreeMap<&'static str, u64>,
     /// Whether the network is out of their hands.
@@ -180,11 +180,6 @@ impl Adversaries {
         self.gangs.contains_key(&node)
     }
 
-    /// Members stand at the index of their node.
-    pub fn is_member(&self, member: u16) -> bool {
-        self.is_adversary(usize::from(member))
-    }
-
     pub fn members(&self) -> Vec<usize> {
         self.gangs.keys().copied().collect()
     }
@@ -196,6 +191,11 @@ impl Adversaries {
 
     pub fn core(&self) -> &BTreeSet<usize> {
         &self.core
+    }
+
+    /// From now on these nodes must stay, and no fewer than before.
+    pub fn protect(&mut self, core: BTreeSet<usize>) {
+        self.core = core;
     }
 
     /// Whether the network can do without the node.

@@ -76,6 +76,17 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// The node of a member of an epoch's committee.
+    fn node_of(&self, epoch: u64, member: u16) -> Option<usize> {
+        let identity = self.committees.get(&epoch)?.signers().identity(member)?;
+        self.nodes.iter().position(|node| node.config.identity == identity)
+    }
+
+    /// Whether a member of an epoch's committee is an adversary.
+    fn is_adversary(&self, epoch: u64, member: u16) -> bool {
+        self.node_of(epoch, member).is_some_and(|node| self.adversaries.is_adversary(node))
+    }
+
     fn committee_of(&self, round: u64) -> Option<&Committee> {
         self.committees.get(&self.schedule.epoch_of(round)).map(|committee| &**committee)
     }
@@ -128,6 +139,7 @@ pub const NAMES: [&str; 8] = [
     memory::NAME,
     LIVENESS,
 ];
+pub use agreement::NAME as AGREEMENT;
 /// Violations of one simulation that are kept.
 const MOST: usize = 64;
 pub const LIVENESS: &str = "liveness";
