@@ -22,6 +22,7 @@ mod identity_dealer;
 mod lone_dealer;
 mod scene;
 mod sync_liar;
+mod whisperer;
 mod withholder;
 
 use std::collections::btree_map::Entry;
@@ -58,7 +59,7 @@ pub trait Adversary: Send {
 }
 
 /// Every crime there is, by name.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 21] = [
     "equivocating-dealer",
     "equivocating-proposer",
     "equivocating-voter",
@@ -66,6 +67,7 @@ pub const NAMES: [&str; 20] = [
     "withholder-of-readies",
     "withholder-of-shares",
     "withholder-of-votes",
+    "whisperer",
     "bad-dealer",
     "identity-dealer",
     "bad-sharer",
@@ -91,6 +93,7 @@ pub fn by_name(name: &str) -> Option<Box<dyn Adversary>> {
         "withholder-of-readies" => Box::new(Withholder(Withheld::Readies)),
         "withholder-of-shares" => Box::new(Withholder(Withheld::Shares)),
         "withholder-of-votes" => Box::new(Withholder(Withheld::Votes)),
+        "whisperer" => Box::new(whisperer::Whisperer::default()),
         "bad-dealer" => Box::new(bad_dealer::BadDealer::default()),
         "identity-dealer" => Box::new(identity_dealer::IdentityDealer::default()),
         "bad-sharer" => Box::new(bad_sharer::BadSharer),

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use beacon_engine::engine::BundleSecrets;
 use beacon_engine::event::Message;
 use beacon_engine::job::{DealJob, Job, JobResult};
 use beacon_spec::committee::Committee;
 use beacon_spec::evidence::Crime;
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::SecretKey;
-use beacon_spec::message::{Commitment, Value};
-use beacon_spec::pvss::Dealing;
+use beacon_spec::message::{Commitment, DealerShares, Shares, Value};
+use beacon_spec::pvss::{self, Dealing};
 use beacon_spec::schedule::Schedule;
 use zeroize::Zeroizing;
 
@@ -61,12 +62,33 @@ impl Scene<'_> {
         self.net.nodes.iter().position(|node| node.config.identity == identity)
     }
 
-    /// The own voting key in a committee.
-    pub fn key(&self, committee: &Committee) -> Option<SecretKey> {
+    /// The own secrets in a committee.
+    fn secrets(&self, committee: &Committee) -> Option<Arc<BundleSecrets>> {
         let config = &self.net.nodes[self.me].config;
         let member = committee.members().iter().find(|member| member.identity == config.identity)?;
-        let bundle = config.bundles.iter().find(|bundle| bundle.voting.voting() == member.bundle.voting_key)?;
-        Some(bundle.voting.clone())
+        config.bundles.iter().find(|bundle| bundle.voting.voting() == member.bundle.voting_key).cloned()
+    }
+
+    /// The own voting key in a committee.
+    pub fn key(&self, committee: &Committee) -> Option<SecretKey> {
+        Some(self.secrets(committee)?.voting.clone())
+    }
+
+    /// The own shares of the own decided dealing of `round`, which its dealer has no need to send.
+    pub fn own_dealing_shared(&self, round: u64) -> Option<Shares> {
+        let window = self.schedule.window_of(round);
+        let (committee, member) = (self.committee(window)?, self.member(window)?);
+        let decision = self.net.nodes[self.me].disk.decisions.get(&window)?;
+        let entry = decision.value.set.iter().find(|entry| entry.member == member)?;
+        let index = (round - self.schedule.rounds_of(window).start()) as usize;
+        let dealing = self.net.ledger.verified.get(&entry.commitment)?.dealings().get(index)?;
+        let secrets = self.secrets(&committee)?;
+        let shares = committee
+            .positions(member)
+            .zip(&secrets.tickets)
+            .filter_map(|(position, secret)| pvss::share(secret, position, dealing, committee.ticket_set()).ok())
+            .collect();
+        Some(Shares { round, member, dealers: vec![DealerShares { dealer: member, shares }] })
     }
 
     /// Everyone but itself.
