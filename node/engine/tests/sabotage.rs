@@ -19,7 +19,7 @@ use scenes::{Scene, epochs, gate, readies, windows};
 const WITHIN: u64 = 500;
 
 /// A bug, a seed that shows it, and the checker that finds it there.
-const PINNED: [(Bug, u64, &str); 17] = [
+const PINNED: [(Bug, u64, &str); 22] = [
     (Bug::GateRemoved, 1, "secrecy"),
     (Bug::UndecidedOpened, 0, "secrecy"),
     (Bug::ReadyRuleRemoved, 1, "secrecy"),
@@ -37,6 +37,11 @@ const PINNED: [(Bug, u64, &str); 17] = [
     (Bug::PastWindowsKept, 1, "memory"),
     (Bug::RepetitionIsACrime, 0, "accusation"),
     (Bug::CertificateTooSmall, 0, "client"),
+    (Bug::PaceIgnored, 0, "pace"),
+    (Bug::ErasedBeforeDisk, 0, "erasure"),
+    (Bug::OldKeysTaken, 0, "accusation"),
+    (Bug::SettledTooEarly, 0, "liveness"),
+    (Bug::EarlyRecoveryKept, 0, "liveness"),
 ];
 
 /// A bug, a scene that shows it, and what the explorer says there.

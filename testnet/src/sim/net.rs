@@ -378,6 +378,7 @@ impl Net {
                 self.schedule_event(index, 1, Event::Input(Input::Bundle { bundle: Box::new(bundle), secrets }));
             }
             Effect::EraseBundles { erase } => {
+                self.check(&Seen::Erased { node: index, keys: &erase });
                 self.nodes[index].config.bundles.retain(|bundle| !erase.contains(&bundle.voting.voting()));
             }
             Effect::Halt(halt) => {
