@@ -22,7 +22,7 @@ use super::run::{EACH_ROUND_WITHIN, FIRST_ROUND_WITHIN, Outcome, simulate};
 use super::setup::{GENESIS_TIME, Setup};
 use crate::failure::Failure;
 
-/// In runs of so many seeds every fault and every adversary must have acted.
+/// In runs of so many seeds every fault and every adversary must have acted, and everything come of amendments.
 const MANY: u64 = 100;
 /// Rounds of a calm network before its work is measured.
 const WARM_UP: u64 = 2;
@@ -30,9 +30,11 @@ const WARM_UP: u64 = 2;
 /// Simulate networks from seeds, with faults and adversaries, and check every promise
 ///
 /// Real engines with real cryptography in virtual time. Each seed draws 4 to 10 members, faults of the network, the
-/// disks and the clocks, crashes between any two effects, and adversaries of less than a third of the weight. After
+/// disks and the clocks, crashes between any two effects, and adversaries of less than a third of the weight. Meanwhile
+/// operators amend the committee: members come, go and change their weight, and a mistyped amendment must be void. After
 /// some rounds a core of more than two thirds becomes healthy and must certify rounds in time. The same seeds give the
-/// same trace hash. Of 100 seeds and more every fault and every adversary must have acted.
+/// same trace hash. Of 100 seeds and more every fault and every adversary must have acted, and amendments must have come
+/// to everything that they can come to.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// Seeds to simulate, the last one excluded
@@ -184,7 +186,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let idle = total.idle();
     if total.seeds >= MANY && !idle.is_empty() {
-        return Err(Failure::new(format!("never acted: {}", idle.join(", ")), "simulate other or more seeds"));
+        return Err(Failure::new(
+            format!("never acted or came about: {}", idle.join(", ")),
+            "simulate other or more seeds",
+        ));
     }
     Ok(())
 }

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beacon_engine::event::Input;
-use beacon_spec::committee::Committee;
-use beacon_spec::keys::IdentityKey;
+use beacon_spec::committee::{Committee, Member};
+use beacon_spec::keys::{IdentityKey, VotingKey};
 use beacon_spec::message::{Amendment, Change, Value};
 
 use super::check::AGREEMENT;
@@ -39,6 +39,23 @@ struct Plan {
     result: Option<Weights>,
 }
 
+/// What the values of an epoch have decided so far.
+#[derive(Default)]
+struct Decided {
+    windows: BTreeSet<u64>,
+    amended: bool,
+    registered: BTreeMap<IdentityKey, VotingKey>,
+}
+
+impl Decided {
+    /// Whether an amendment with this result takes effect: members who registered make more than two thirds of it.
+    fn carries(&self, result: &Weights) -> bool {
+        let total: u64 = result.values().sum();
+        let registered = result.iter().filter(|(member, _)| self.registered.contains_key(*member));
+        self.amended && 3 * registered.map(|(_, weight)| weight).sum::<u64>() > 2 * total
+    }
+}
+
 /// The operators of one simulation.
 pub struct Operators {
     rng: Rng,
@@ -47,8 +64,8 @@ pub struct Operators {
     plan: Option<Plan>,
     /// The newest epoch that they have thought about.
     thought_of: u64,
-    /// Epochs in which a value carried an amendment.
-    decided: BTreeSet<u64>,
+    /// By epoch.
+    decided: BTreeMap<u64, Decided>,
     pub counts: BTreeMap<&'static str, u64>,
 }
 
@@ -66,7 +83,7 @@ impl Operators {
 
     fn new(seed: u64, on: bool) -> Operators {
         let rng = Rng::new(seed, "operators");
-        Operators { rng, on, plan: None, thought_of: 0, decided: BTreeSet::new(), counts: BTreeMap::new() }
+        Operators { rng, on, plan: None, thought_of: 0, decided: BTreeMap::new(), counts: BTreeMap::new() }
     }
 
     fn count(&mut self, name: &'static str, times: usize) {
@@ -98,32 +115,49 @@ fn weights_of(committee: &Committee) -> Weights {
 }
 
 impl Net {
-    /// A value was decided: it may carry an amendment.
+    /// A value was decided: it may carry an amendment and registrations.
     pub(super) fn note_value(&mut self, value: &Value) {
-        if value.amendment.is_some() {
-            self.operators.decided.insert(value.epoch);
+        let Some(committee) = self.committees.get(&value.epoch) else { return };
+        let decided = self.operators.decided.entry(value.epoch).or_default();
+        decided.windows.insert(value.window);
+        decided.amended |= value.amendment.is_some();
+        for registration in &value.registrations {
+            if let Some(identity) = committee.signers().identity(registration.member) {
+                decided.registered.insert(identity, registration.bundle.voting_key);
+            }
         }
     }
 
-    /// A committee is known that follows another: by the amendment of that epoch, or unchanged.
+    /// A committee is known that follows another: by the amendment of that epoch, or unchanged but for new keys.
     pub(super) fn note_committee(&mut self, committee: &Committee) {
         let epoch = committee.epoch();
         let Some(before) = epoch.checked_sub(1).and_then(|before| self.committees.get(&before).cloned()) else {
             return;
         };
+        let decided = self.operators.decided.remove(&before.epoch()).unwrap_or_default();
         let (old, new) = (weights_of(&before), weights_of(committee));
         let amended = committee.membership() > before.membership();
         let planned = self.operators.plan.as_ref().filter(|plan| plan.epoch == before.epoch());
-        let due = if amended { planned.and_then(|plan| plan.result.clone()) } else { Some(old.clone()) };
-        if due.as_ref() != Some(&new) && self.checks.on {
+        let planned = planned.and_then(|plan| plan.result.clone());
+        // The last value may be decided in the very step that makes the committee, and be seen only then.
+        let whole = decided.windows.len() as u64 >= self.schedule.epoch_windows - 2;
+        let effective = if whole { planned.as_ref().is_some_and(|result| decided.carries(result)) } else { amended };
+        let due = if effective { planned } else { Some(old.clone()) };
+        let keys = |member: &Member| {
+            decided.registered.get(&member.identity).is_none_or(|key| *key == member.bundle.voting_key)
+        };
+        if self.checks.on && (due.as_ref() != Some(&new) || amended != effective) {
             let what = format!("the committee of epoch {epoch} is {new:?} and should be {due:?}");
             self.checks.broken(self.now, AGREEMENT, what);
+        }
+        if self.checks.on && !committee.members().iter().all(keys) {
+            self.checks.broken(self.now, AGREEMENT, format!("keys registered for epoch {epoch} are not in force"));
         }
         if amended {
             self.operators.count("amended", 1);
             self.operators.count("joined", new.keys().filter(|member| !old.contains_key(member)).count());
             self.operators.count("left", old.keys().filter(|member| !new.contains_key(member)).count());
-        } else if self.operators.decided.contains(&before.epoch()) {
+        } else if decided.amended {
             self.operators.count("voided", 1);
         }
     }
