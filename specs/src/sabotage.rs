@@ -46,14 +46,12 @@ pub enum Bug {
     ErasedBeforeDisk,
     /// Readies are judged by the keys of the window before. [epoch-8]
     OldKeysTaken,
-    /// A secret that the own share completes is not mixed: the round is not looked at again. [recover-6]
-    SettledTooEarly,
     /// Who recovered a secret before its time releases no shares of its dealing. [recover-4]
     EarlyRecoveryKept,
 }
 
 impl Bug {
-    pub const ALL: [Bug; 22] = [
+    pub const ALL: [Bug; 21] = [
         Bug::GateRemoved,
         Bug::UndecidedOpened,
         Bug::ReadyRuleRemoved,
@@ -74,7 +72,6 @@ impl Bug {
         Bug::PaceIgnored,
         Bug::ErasedBeforeDisk,
         Bug::OldKeysTaken,
-        Bug::SettledTooEarly,
         Bug::EarlyRecoveryKept,
     ];
 }

@@ -169,7 +169,7 @@ impl Engine {
                 break;
             }
             // One move may be what the round waits for: an own ready, a secret from the own share.
-            self.round.settled &= planted(Bug::SettledTooEarly);
+            self.round.settled = false;
         }
         self.round.settled = true;
         self.try_register();

@@ -23,8 +23,8 @@ fn copy(scene: &mut Scene, source: &Commitment) -> Option<Commitment> {
     let count = source.dealings.len();
     let choice = scene.rng().below(3);
     let places: Vec<(usize, usize)> = match choice {
-        // Each round gets the dealing of a later one.
-        0 => (0..count).map(|place| (place, (place + 1).min(count - 1))).collect(),
+        // Each round gets the dealing of the last one.
+        0 => (0..count).map(|place| (place, count - 1)).collect(),
         _ => (0..count).map(|place| (place, place)).collect(),
     };
     let mut dealings: Vec<_> = places.iter().filter_map(|(_, theirs)| source.dealings.get(*theirs).cloned()).collect();

@@ -1,4 +1,5 @@
-//! No honest member signs two things that conflict, whatever it has been through.
+//! No honest member signs two things that conflict, whatever it has been through, nor lets a commitment leave that a power
+//! cut could make it forget.
 
 use std::collections::BTreeMap;
 
@@ -64,6 +65,12 @@ impl Checker for Signing {
     fn see(&mut self, seen: &Seen, facts: &Facts) -> Result<(), String> {
         let Seen::Sent { from, message } = seen else { return Ok(()) };
         let Some((place, digest)) = self.place(*from, message, facts) else { return Ok(()) };
+        if let Message::Commitment(commitment) = message
+            && !facts.nodes[*from].disk.is_bound(commitment.signed.body.window, facts.schedule)
+        {
+            let window = commitment.signed.body.window;
+            return Err(format!("the commitment of node {from} for window {window} leaves before its seed is on disk"));
+        }
         if *self.signed.entry(place).or_insert(digest) == digest {
             return Ok(());
         }
