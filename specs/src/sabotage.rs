@@ -46,10 +46,12 @@ pub enum Bug {
     ErasedBeforeDisk,
     /// Readies are judged by the keys of the window before. [epoch-8]
     OldKeysTaken,
+    /// Who recovered a secret before its time releases no shares of its dealing. [recover-4]
+    EarlyRecoveryKept,
 }
 
 impl Bug {
-    pub const ALL: [Bug; 20] = [
+    pub const ALL: [Bug; 21] = [
         Bug::GateRemoved,
         Bug::UndecidedOpened,
         Bug::ReadyRuleRemoved,
@@ -70,6 +72,7 @@ impl Bug {
         Bug::PaceIgnored,
         Bug::ErasedBeforeDisk,
         Bug::OldKeysTaken,
+        Bug::EarlyRecoveryKept,
     ];
 }
 

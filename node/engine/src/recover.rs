@@ -50,7 +50,8 @@ impl Engine {
         let index = self.index_in_window(self.chain.round + 1);
         let held =
             self.windows.get(&self.current_window()).is_some_and(|window| window.dealing(entry, index).is_some());
-        held && !self.round.released.contains(&entry.member)
+        let kept = planted(Bug::EarlyRecoveryKept) && self.round.recovered.contains_key(&entry.member);
+        held && !kept && !self.round.released.contains(&entry.member)
     }
 
     pub(crate) fn recover_deadline(&self) -> Option<Millis> {

@@ -107,7 +107,7 @@ impl Alone {
             let mut net = Net::new(&equal());
             prepare(&mut net);
             net.start_all();
-            while net.advance_before(net.schedule.time_of(LATE).unwrap() - 1) {}
+            while net.advance_before(net.schedule.time_of(LATE).expect("a round has a time") - 1) {}
             last.iter().for_each(|node| net.crash(*node));
             net
         };

@@ -7,6 +7,9 @@
 mod scenes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use beacon_spec::sabotage::{Bug, MARKER, plant};
 use beacon_testnet::sim::check;
@@ -19,24 +22,28 @@ use scenes::{Scene, epochs, gate, readies, windows};
 const WITHIN: u64 = 500;
 
 /// A bug, a seed that shows it, and the checker that finds it there.
-const PINNED: [(Bug, u64, &str); 17] = [
-    (Bug::GateRemoved, 1, "secrecy"),
-    (Bug::UndecidedOpened, 0, "secrecy"),
-    (Bug::ReadyRuleRemoved, 1, "secrecy"),
-    (Bug::WalIgnored, 29, "signing"),
-    (Bug::SendBeforeFsync, 22, "signing"),
-    (Bug::SeedNotKept, 8, "signing"),
+const PINNED: [(Bug, u64, &str); 21] = [
+    (Bug::GateRemoved, 2, "secrecy"),
+    (Bug::UndecidedOpened, 2, "secrecy"),
+    (Bug::ReadyRuleRemoved, 2, "secrecy"),
+    (Bug::WalIgnored, 53, "signing"),
+    (Bug::SendBeforeFsync, 0, "signing"),
+    (Bug::SeedNotKept, 28, "signing"),
     (Bug::QuorumOffByOne, 13, "client"),
-    (Bug::QuorumOfAThird, 25, "agreement"),
+    (Bug::QuorumOfAThird, 0, "agreement"),
     (Bug::ThresholdOffByOne, 19, "withholding"),
-    (Bug::WeakFiatShamir, 61, "withholding"),
-    (Bug::UnboundContext, 137, "secrecy"),
-    (Bug::IncompleteIsInvalid, 117, "liveness"),
-    (Bug::IdentityRefused, 1, "accusation"),
+    (Bug::WeakFiatShamir, 40, "withholding"),
+    (Bug::UnboundContext, 21, "secrecy"),
+    (Bug::IncompleteIsInvalid, 105, "liveness"),
+    (Bug::IdentityRefused, 6, "accusation"),
     (Bug::MixedWithoutTheMissing, 1, "withholding"),
     (Bug::PastWindowsKept, 1, "memory"),
     (Bug::RepetitionIsACrime, 0, "accusation"),
     (Bug::CertificateTooSmall, 0, "client"),
+    (Bug::PaceIgnored, 0, "pace"),
+    (Bug::ErasedBeforeDisk, 0, "erasure"),
+    (Bug::OldKeysTaken, 0, "accusation"),
+    (Bug::EarlyRecoveryKept, 143, "liveness"),
 ];
 
 /// A bug, a scene that shows it, and what the explorer says there.
@@ -79,20 +86,33 @@ fn search(bug: Bug, checker: &str) -> Result<u64, String> {
     Err(format!("{bug:?} passes {checker} on {WITHIN} seeds; others that fire: {others:?}"))
 }
 
+/// What is wrong with a line of the table: another seed, or none.
+fn look_up((bug, pinned, checker): (Bug, u64, &str)) -> Result<(), String> {
+    if !fires(bug, pinned).contains(checker) {
+        let seed = search(bug, checker)?;
+        println!("{bug:?}: {checker} fires on seed {seed} instead of {pinned}");
+    }
+    Ok(())
+}
+
 /// A change of the engine changes what its seeds bring about: then the bug is found on another one, which is told so
 /// that it can be pinned.
 #[test]
 fn every_planted_bug_is_found_by_its_checker() {
-    let mut failed = Vec::new();
-    for (bug, pinned, checker) in PINNED {
-        if fires(bug, pinned).contains(checker) {
-            continue;
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(line) = PINNED.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(missed) = look_up(*line) {
+                        failed.lock().unwrap().push(missed);
+                    }
+                }
+            });
         }
-        match search(bug, checker) {
-            Ok(seed) => println!("{bug:?}: {checker} fires on seed {seed} instead of {pinned}"),
-            Err(missed) => failed.push(missed),
-        }
-    }
+    });
+    let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "{failed:#?}");
 }
 

@@ -17,11 +17,12 @@ use super::adversary;
 use super::chaos::TABLE;
 use super::meter::{calibrate, processor_time};
 use super::net::Net;
+use super::operators;
 use super::run::{EACH_ROUND_WITHIN, FIRST_ROUND_WITHIN, Outcome, simulate};
 use super::setup::{GENESIS_TIME, Setup};
 use crate::failure::Failure;
 
-/// In runs of so many seeds every fault and every adversary must have acted.
+/// In runs of so many seeds every fault and every adversary must have acted, and everything come of amendments.
 const MANY: u64 = 100;
 /// Rounds of a calm network before its work is measured.
 const WARM_UP: u64 = 2;
@@ -29,9 +30,11 @@ const WARM_UP: u64 = 2;
 /// Simulate networks from seeds, with faults and adversaries, and check every promise
 ///
 /// Real engines with real cryptography in virtual time. Each seed draws 4 to 10 members, faults of the network, the
-/// disks and the clocks, crashes between any two effects, and adversaries of less than a third of the weight. After
+/// disks and the clocks, crashes between any two effects, and adversaries of less than a third of the weight. Meanwhile
+/// operators amend the committee: members come, go and change their weight, and a mistyped amendment must be void. After
 /// some rounds a core of more than two thirds becomes healthy and must certify rounds in time. The same seeds give the
-/// same trace hash. Of 100 seeds and more every fault and every adversary must have acted.
+/// same trace hash. Of 100 seeds and more every fault and every adversary must have acted, and amendments must have come
+/// to everything that they can come to.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// Seeds to simulate, the last one excluded
@@ -66,6 +69,7 @@ pub struct Total {
     pub rounds: u64,
     pub faults: BTreeMap<&'static str, u64>,
     pub crimes: BTreeMap<&'static str, u64>,
+    pub changes: BTreeMap<&'static str, u64>,
     pub violations: Vec<(u64, String)>,
     pub trace: Digest32,
     pub slowest_recovery: u64,
@@ -77,6 +81,7 @@ impl Total {
         let mut total = Total {
             faults: TABLE.iter().map(|line| (line.name, 0)).collect(),
             crimes: adversary::NAMES.iter().map(|name| (*name, 0)).collect(),
+            changes: operators::NAMES.iter().map(|name| (*name, 0)).collect(),
             ..Total::default()
         };
         let mut hasher = Hasher::new(tag::STATUS);
@@ -91,6 +96,9 @@ impl Total {
             for (name, count) in &outcome.crimes {
                 *total.crimes.entry(name).or_default() += count;
             }
+            for (name, count) in &outcome.changes {
+                *total.changes.entry(name).or_default() += count;
+            }
             let violation = outcome.violations.first();
             total.violations.extend(violation.map(|v| (outcome.seed, format!("{}: {}", v.checker, v.what))));
         }
@@ -98,9 +106,9 @@ impl Total {
         total
     }
 
-    /// Faults and adversaries that never acted.
+    /// Faults and adversaries that never acted, and what never came of amendments.
     fn idle(&self) -> Vec<&'static str> {
-        let counts = self.faults.iter().chain(&self.crimes);
+        let counts = self.faults.iter().chain(&self.crimes).chain(&self.changes);
         counts.filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect()
     }
 
@@ -113,6 +121,7 @@ impl Total {
             "slowest_recovery_ms": self.slowest_recovery,
             "faults": self.faults,
             "adversaries": self.crimes,
+            "memberships": self.changes,
             "seconds": (spent.as_secs_f64() * 10.0).round() / 10.0,
         })
     }
@@ -177,7 +186,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let idle = total.idle();
     if total.seeds >= MANY && !idle.is_empty() {
-        return Err(Failure::new(format!("never acted: {}", idle.join(", ")), "simulate other or more seeds"));
+        return Err(Failure::new(
+            format!("never acted or came about: {}", idle.join(", ")),
+            "simulate other or more seeds",
+        ));
     }
     Ok(())
 }
@@ -189,6 +201,10 @@ fn table(total: &Total, spent: Duration) {
     }
     println!("adversaries");
     for (name, count) in &total.crimes {
+        println!("  {name:<24}{count:>10}");
+    }
+    println!("memberships");
+    for (name, count) in &total.changes {
         println!("  {name:<24}{count:>10}");
     }
     println!(

@@ -60,6 +60,13 @@ impl Disk {
         }
     }
 
+    /// Whether no other dealings for `window` can be made after a power cut: their seed survives, or a round that is not
+    /// before it.
+    pub fn is_bound(&self, window: u64, schedule: &Schedule) -> bool {
+        let over = self.rounds.last_key_value().is_some_and(|(round, _)| schedule.window_of(*round) >= window);
+        over || self.seeds.contains_key(&window)
+    }
+
     pub fn recovered(&self, schedule: &Schedule) -> Recovered {
         let tip = self.rounds.last_key_value().map(|(_, beacon)| beacon.clone()).zip(self.mmr.clone());
         let window = schedule.window_of(tip.as_ref().map_or(1, |(beacon, _)| beacon.header.round));

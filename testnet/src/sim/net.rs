@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use beacon_engine::batch::Record;
 use beacon_engine::engine::{BundleSecrets, Engine};
 use beacon_engine::event::{Effect, Input, Message, Step};
 use beacon_spec::bundle::KeyBundle;
@@ -20,6 +21,7 @@ use super::check::{Checks, Facts, Seen};
 use super::keys;
 use super::ledger::Ledger;
 use super::node::Node;
+use super::operators::Operators;
 use super::post::Letter;
 use super::setup::{GENESIS_TIME, Setup, derive, observer};
 use super::trace::Trace;
@@ -34,6 +36,7 @@ pub(super) enum Event {
     Letter(Letter),
     Written,
     Wake,
+    Operator,
     Restart,
 }
 
@@ -74,6 +77,7 @@ pub struct Net {
     pub metered: Option<usize>,
     pub chaos: Chaos,
     pub adversaries: Adversaries,
+    pub operators: Operators,
     pub checks: Checks,
     pub ledger: Ledger,
     pub trace: Trace,
@@ -113,6 +117,7 @@ impl Net {
             metered: None,
             chaos: Chaos::none(),
             adversaries: Adversaries::none(members),
+            operators: Operators::none(),
             checks: Checks::new(chain, sealed.light),
             ledger: Ledger::default(),
             trace: Trace::default(),
@@ -250,6 +255,7 @@ impl Net {
                     self.feed(index, Input::Tick);
                 }
             }
+            Event::Operator => self.operate(index),
             Event::Written => {
                 if let Some(seq) = self.nodes[index].settle(self.now) {
                     self.release(index);
@@ -340,6 +346,9 @@ impl Net {
             Effect::Persist(batch) => {
                 for record in &batch.records {
                     self.check(&Seen::Wrote { node: index, record });
+                    if let Record::Decision(decision) = record {
+                        self.note_value(&decision.value);
+                    }
                 }
                 let slower = if self.chaos.strikes(Fault::SlowDisk) { self.chaos.rng.below(400) } else { 0 };
                 let at = self.nodes[index].write(self.now, batch, slower);
@@ -369,6 +378,7 @@ impl Net {
                 self.schedule_event(index, 1, Event::Input(Input::Bundle { bundle: Box::new(bundle), secrets }));
             }
             Effect::EraseBundles { erase } => {
+                self.check(&Seen::Erased { node: index, keys: &erase });
                 self.nodes[index].config.bundles.retain(|bundle| !erase.contains(&bundle.voting.voting()));
             }
             Effect::Halt(halt) => {
@@ -410,8 +420,11 @@ impl Net {
     /// Takes note of the committees that a node knows.
     pub(super) fn learn_committees(&mut self, index: usize) {
         let Some(engine) = &self.nodes[index].engine else { return };
-        for committee in engine.committees() {
-            self.committees.entry(committee.epoch()).or_insert_with(|| committee.clone());
+        let fresh: Vec<_> =
+            engine.committees().filter(|known| !self.committees.contains_key(&known.epoch())).cloned().collect();
+        for committee in fresh {
+            self.note_committee(&committee);
+            self.committees.insert(committee.epoch(), committee);
         }
     }
 
@@ -421,6 +434,7 @@ impl Net {
         self.learn_committees(index);
         self.certified_at.insert((index, header.round), self.now);
         self.check(&Seen::Published { node: index, beacon });
+        self.call_operator(index);
     }
 
     /// Shows the checkers what the engines hold.

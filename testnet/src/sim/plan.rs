@@ -15,7 +15,8 @@ pub fn setup(seed: u64) -> (Setup, Option<u64>) {
     let members = if rng.below(2) == 0 { 4 } else { rng.between(4, 10) as usize };
     let window = [1, 1, 1, 2, 3, 4][rng.below(6) as usize];
     let period = [0, 100, 250, 400, 1_000][rng.below(5) as usize];
-    let epoch_windows = rng.between(4, 9);
+    // Short enough that several committees come to force while everything may go wrong.
+    let epoch_windows = rng.between(4, (8 / window).max(4));
     let (weights, heaviest) = loop {
         let drawn = weights(&mut rng, members);
         let total: u64 = drawn.0.iter().sum();
@@ -28,7 +29,7 @@ pub fn setup(seed: u64) -> (Setup, Option<u64>) {
 
 fn weights(rng: &mut Rng, members: usize) -> (Vec<u64>, Option<u64>) {
     match rng.below(4) {
-        0 | 1 => (vec![1; members], None),
+        0 | 1 => (vec![30; members], None),
         2 => ((0..members).map(|_| rng.between(60, 100)).collect(), None),
         _ => {
             let mut weights: Vec<u64> = (1..members).map(|_| rng.between(60, 100)).collect();

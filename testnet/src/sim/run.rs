@@ -9,6 +9,7 @@ use super::adversary::Adversaries;
 use super::chaos::{Chaos, Fault, TABLE};
 use super::check::{LIVENESS, Violation};
 use super::net::Net;
+use super::operators::Operators;
 use super::setup::GENESIS_TIME;
 use super::trace::Trace;
 use super::{adversary, plan};
@@ -33,6 +34,8 @@ pub struct Outcome {
     pub trace: Digest32,
     pub faults: [u64; TABLE.len()],
     pub crimes: BTreeMap<&'static str, u64>,
+    /// What came of amendments.
+    pub changes: BTreeMap<&'static str, u64>,
     /// Virtual milliseconds from the calm to the first new round of the whole core.
     pub recovery: u64,
     /// The readable trace, if it was asked for.
@@ -51,6 +54,7 @@ pub fn simulate(seed: u64, readable: bool) -> Outcome {
             trace: Digest32::ZERO,
             faults: [0; TABLE.len()],
             crimes: BTreeMap::new(),
+            changes: BTreeMap::new(),
             recovery: 0,
             lines: String::new(),
         }
@@ -77,6 +81,7 @@ fn play(seed: u64, readable: bool) -> Outcome {
         trace: net.trace.hash(),
         faults: net.chaos.counts,
         crimes: std::mem::take(&mut net.adversaries.counts),
+        changes: std::mem::take(&mut net.operators.counts),
         recovery,
         lines: net.trace.lines().to_owned(),
     }
@@ -100,10 +105,11 @@ fn cast(seed: u64) -> Net {
             net.nodes[node].skew = net.chaos.skew();
         }
     }
-    if net.chaos.rng.below(4) == 0 {
+    if net.chaos.rng.below(2) == 0 {
         net.add_observer();
     }
     net.adversaries = Adversaries::new(seed, cast.crimes, cast.core);
+    net.operators = Operators::draw(seed);
     net
 }
 
@@ -122,6 +128,7 @@ fn calm(net: &mut Net) -> u64 {
     net.trace.note(net.now, 0, "calm", &[], || format!("core {:?}", net.adversaries.core()));
     net.chaos.stop();
     net.adversaries.calm = true;
+    net.operators.on = false;
     for node in 0..net.nodes.len() {
         let down = net.nodes[node].engine.is_none();
         let core = net.adversaries.core().contains(&node);

@@ -26,6 +26,9 @@ impl Net {
             let skew = self.chaos.skew();
             self.set_clock(node, skew);
         }
+        for node in 0..self.nodes.len() {
+            self.operate(node);
+        }
         if self.now >= self.next_look {
             self.next_look = self.now + LOOK_EVERY;
             self.look();

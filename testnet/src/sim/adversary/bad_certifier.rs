@@ -57,10 +57,12 @@ impl Adversary for BadCertifier {
                 scene.gossip(Message::Beacon(beacon))
             }
             Message::Consensus(message) => match &**message {
-                ConsensusMessage::Vote(signed) if signed.vote.member == scene.member => match forged(scene, signed) {
-                    Some(forged) => scene.message(Message::Consensus(Box::new(forged))),
-                    None => return vec![parcel],
-                },
+                ConsensusMessage::Vote(signed) if Some(signed.vote.member) == scene.member(signed.vote.height) => {
+                    match forged(scene, signed) {
+                        Some(forged) => scene.message(Message::Consensus(Box::new(forged))),
+                        None => return vec![parcel],
+                    }
+                }
                 _ => return vec![parcel],
             },
             _ => return vec![parcel],

@@ -18,11 +18,11 @@ pub struct BadDealer {
 
 /// Dealings whose shares lie on no polynomial.
 fn forged(scene: &mut Scene, window: u64) -> Option<Commitment> {
-    let committee = scene.committee(window)?;
+    let (committee, member) = (scene.committee(window)?, scene.member(window)?);
     let mut dealings = Vec::new();
     let mut keys = Vec::new();
     for round in scene.schedule.rounds_of(window) {
-        let context = dealing_context(&scene.chain, &committee, round, scene.member);
+        let context = dealing_context(&scene.chain, &committee, round, member);
         let (dealing, key) = Forge::new(committee.ticket_set(), context, scene.rng()).against_a_weak_challenge();
         dealings.push(dealing);
         keys.push(key);

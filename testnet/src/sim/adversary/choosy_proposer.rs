@@ -21,14 +21,15 @@ fn choose(scene: &mut Scene, signed: &SignedProposal) -> Option<SignedProposal> 
     let mut value = scene.value(&signed.value)?;
     let signers = committee.signers();
     for member in scene.rng().order(signers.len()) {
-        let without: Vec<_> = value.set.iter().filter(|entry| usize::from(entry.member) != member).copied().collect();
+        let member = member as u16;
+        let without: Vec<_> = value.set.iter().filter(|entry| entry.member != member).copied().collect();
         let weight = without.iter().map(|entry| signers.weight(entry.member)).sum();
-        if member != scene.me && signers.is_quorum(weight) {
+        if member != proposal.member && signers.is_quorum(weight) {
             value.set = without;
         }
     }
     let place = (proposal.height, proposal.round, proposal.pol_round);
-    Some(SignedProposal::sign(place, value.encode(), &scene.chain, (scene.member, &key)))
+    Some(SignedProposal::sign(place, value.encode(), &scene.chain, (proposal.member, &key)))
 }
 
 impl Adversary for ChoosyProposer {
@@ -39,7 +40,11 @@ impl Adversary for ChoosyProposer {
     fn send(&mut self, scene: &mut Scene, parcel: Parcel) -> Vec<Parcel> {
         let signed = match &parcel.message {
             Message::Consensus(message) => match &**message {
-                ConsensusMessage::Proposal(signed) if signed.proposal.member == scene.member => signed,
+                ConsensusMessage::Proposal(signed)
+                    if Some(signed.proposal.member) == scene.member(signed.proposal.height) =>
+                {
+                    signed
+                }
                 _ => return vec![parcel],
             },
             _ => return vec![parcel],

@@ -27,9 +27,10 @@ impl Adversary for ClockCheat {
         }
         // And a ready for the next round, which it cannot be ready for.
         let mut parcels = vec![parcel];
-        let committee = scene.committee(scene.schedule.window_of(round + 1));
-        if let Some(key) = committee.and_then(|committee| scene.key(&committee)) {
-            let early = Ready::make(&scene.chain, round + 1, scene.member, &key);
+        let window = scene.schedule.window_of(round + 1);
+        let key = scene.committee(window).and_then(|committee| scene.key(&committee));
+        if let (Some(member), Some(key)) = (scene.member(window), key) {
+            let early = Ready::make(&scene.chain, round + 1, member, &key);
             parcels.push(scene.gossip(Message::Ready(early)));
         }
         parcels

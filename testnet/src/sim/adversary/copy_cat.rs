@@ -23,8 +23,8 @@ fn copy(scene: &mut Scene, source: &Commitment) -> Option<Commitment> {
     let count = source.dealings.len();
     let choice = scene.rng().below(3);
     let places: Vec<(usize, usize)> = match choice {
-        // Each round gets the dealing of a later one.
-        0 => (0..count).map(|place| (place, (place + 1).min(count - 1))).collect(),
+        // Each round gets the dealing of the last one.
+        0 => (0..count).map(|place| (place, count - 1)).collect(),
         _ => (0..count).map(|place| (place, place)).collect(),
     };
     let mut dealings: Vec<_> = places.iter().filter_map(|(_, theirs)| source.dealings.get(*theirs).cloned()).collect();
@@ -36,10 +36,27 @@ fn copy(scene: &mut Scene, source: &Commitment) -> Option<Commitment> {
     Some(copied)
 }
 
+/// The window whose committee a message is for.
+fn window_of(scene: &Scene, message: &Message) -> Option<u64> {
+    let schedule = &scene.schedule;
+    Some(match message {
+        Message::Opening(opening) => schedule.window_of(opening.round),
+        Message::Ready(ready) => schedule.window_of(ready.round),
+        Message::HeaderVote(vote) => schedule.window_of(vote.round),
+        Message::Shares(shares) => schedule.window_of(shares.round),
+        Message::Consensus(message) => message.height(),
+        Message::Commitment(commitment) => commitment.signed.body.window,
+        Message::Registration(registration) => schedule.last_window_of_epoch(registration.bundle.epoch - 1),
+        Message::Beacon(_) | Message::Amendment(_) | Message::Evidence(_) | Message::Recall | Message::Recalled(_) => {
+            return None;
+        }
+    })
+}
+
 /// Another's message with one of its fields changed.
 fn moved(scene: &mut Scene, message: &Message) -> Option<Message> {
     let choice = scene.rng().below(3);
-    let member = scene.member;
+    let member = scene.member(window_of(scene, message)?)?;
     Some(match message {
         Message::Opening(opening) => {
             let mut opening = *opening;

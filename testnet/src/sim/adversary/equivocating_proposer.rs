@@ -31,7 +31,7 @@ fn other(scene: &mut Scene, signed: &SignedProposal) -> Option<SignedProposal> {
         _ => value.set.get_mut(place)?.commitment = Digest32(scene.rng().bytes()),
     }
     let place = (proposal.height, proposal.round, proposal.pol_round);
-    Some(SignedProposal::sign(place, value.encode(), &scene.chain, (scene.member, &key)))
+    Some(SignedProposal::sign(place, value.encode(), &scene.chain, (proposal.member, &key)))
 }
 
 impl Adversary for EquivocatingProposer {
@@ -42,7 +42,11 @@ impl Adversary for EquivocatingProposer {
     fn send(&mut self, scene: &mut Scene, parcel: Parcel) -> Vec<Parcel> {
         let signed = match &parcel.message {
             Message::Consensus(message) => match &**message {
-                ConsensusMessage::Proposal(signed) if signed.proposal.member == scene.member => signed,
+                ConsensusMessage::Proposal(signed)
+                    if Some(signed.proposal.member) == scene.member(signed.proposal.height) =>
+                {
+                    signed
+                }
                 _ => return vec![parcel],
             },
             _ => return vec![parcel],

@@ -27,7 +27,7 @@ fn other_header(scene: &mut Scene, vote: &HeaderVote) -> Option<Message> {
     let committee = scene.committee(scene.schedule.window_of(vote.round))?;
     let key = scene.key(&committee)?;
     let header = Digest32(scene.rng().bytes());
-    Some(Message::HeaderVote(HeaderVote::make(&scene.chain, vote.round, scene.member, header, &key)))
+    Some(Message::HeaderVote(HeaderVote::make(&scene.chain, vote.round, vote.member, header, &key)))
 }
 
 impl Adversary for EquivocatingVoter {
@@ -39,7 +39,7 @@ impl Adversary for EquivocatingVoter {
         let (other, crime) = match &parcel.message {
             Message::HeaderVote(vote) => (other_header(scene, vote), Crime::TwoHeaderVotes),
             Message::Consensus(message) => match &**message {
-                ConsensusMessage::Vote(signed) if signed.vote.member == scene.member => {
+                ConsensusMessage::Vote(signed) if Some(signed.vote.member) == scene.member(signed.vote.height) => {
                     (other_vote(scene, signed), Crime::TwoVotes)
                 }
                 _ => return vec![parcel],

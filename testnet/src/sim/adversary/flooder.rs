@@ -16,8 +16,8 @@ const BURST: u64 = 12;
 
 pub struct Flooder;
 
-fn junk(scene: &mut Scene, round: u64, key: &SecretKey) -> Option<Message> {
-    let (chain, member) = (scene.chain, scene.member);
+fn junk(scene: &mut Scene, round: u64, member: u16, key: &SecretKey) -> Option<Message> {
+    let chain = scene.chain;
     let hash = Digest32(scene.rng().bytes());
     let ahead = scene.rng().below(70);
     let height = scene.schedule.window_of(round) + scene.rng().below(4);
@@ -62,11 +62,12 @@ impl Adversary for Flooder {
             Message::Commitment(commitment) => *scene.schedule.rounds_of(commitment.signed.body.window).start(),
             _ => return vec![parcel],
         };
-        let committee = scene.committee(scene.schedule.window_of(round));
-        let Some(key) = committee.and_then(|committee| scene.key(&committee)) else { return vec![parcel] };
+        let window = scene.schedule.window_of(round);
+        let key = scene.committee(window).and_then(|committee| scene.key(&committee));
+        let (Some(member), Some(key)) = (scene.member(window), key) else { return vec![parcel] };
         let mut parcels = vec![parcel];
         for _ in 0..BURST {
-            let Some(junk) = junk(scene, round, &key) else { continue };
+            let Some(junk) = junk(scene, round, member, &key) else { continue };
             let direct = matches!(junk, Message::HeaderVote(_) | Message::Consensus(_) | Message::Shares(_));
             parcels.push(if direct { scene.message(junk) } else { scene.gossip(junk) });
         }

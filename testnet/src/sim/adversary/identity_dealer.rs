@@ -16,11 +16,11 @@ pub struct IdentityDealer {
 }
 
 fn made(scene: &mut Scene, window: u64) -> Option<Commitment> {
-    let committee = scene.committee(window)?;
+    let (committee, member) = (scene.committee(window)?, scene.member(window)?);
     let mut dealings = Vec::new();
     let mut keys = Vec::new();
     for round in scene.schedule.rounds_of(window) {
-        let context = dealing_context(&scene.chain, &committee, round, scene.member);
+        let context = dealing_context(&scene.chain, &committee, round, member);
         let zeros = scene.rng().below(3);
         let (dealing, key) = Forge::new(committee.ticket_set(), context, scene.rng()).with_zeros(zeros);
         dealings.push(dealing);

@@ -19,7 +19,7 @@ impl Adversary for LoneDealer {
         let Some(committee) = scene.committee(window) else { return vec![parcel] };
         let signers = committee.signers();
         let weights = (0..signers.len() as u16).map(|member| (member, signers.weight(member)));
-        let first = proposer(weights, window, 0).map(usize::from);
+        let first = proposer(weights, window, 0).and_then(|first| scene.node_of(&committee, first));
         scene.acted(self.name());
         let to = parcel.to.iter().copied().filter(|node| Some(*node) == first).collect();
         vec![Parcel { to, gossip: false, ..parcel }]

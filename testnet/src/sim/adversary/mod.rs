@@ -22,6 +22,7 @@ mod identity_dealer;
 mod lone_dealer;
 mod scene;
 mod sync_liar;
+mod whisperer;
 mod withholder;
 
 use std::collections::btree_map::Entry;
@@ -58,7 +59,7 @@ pub trait Adversary: Send {
 }
 
 /// Every crime there is, by name.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 21] = [
     "equivocating-dealer",
     "equivocating-proposer",
     "equivocating-voter",
@@ -66,6 +67,7 @@ pub const NAMES: [&str; 20] = [
     "withholder-of-readies",
     "withholder-of-shares",
     "withholder-of-votes",
+    "whisperer",
     "bad-dealer",
     "identity-dealer",
     "bad-sharer",
@@ -91,6 +93,7 @@ pub fn by_name(name: &str) -> Option<Box<dyn Adversary>> {
         "withholder-of-readies" => Box::new(Withholder(Withheld::Readies)),
         "withholder-of-shares" => Box::new(Withholder(Withheld::Shares)),
         "withholder-of-votes" => Box::new(Withholder(Withheld::Votes)),
+        "whisperer" => Box::new(whisperer::Whisperer::default()),
         "bad-dealer" => Box::new(bad_dealer::BadDealer::default()),
         "identity-dealer" => Box::new(identity_dealer::IdentityDealer::default()),
         "bad-sharer" => Box::new(bad_sharer::BadSharer),
@@ -141,12 +144,12 @@ fn once<K: Ord, V: Clone>(made: &mut BTreeMap<K, V>, key: K, make: impl FnOnce()
 /// Who is an adversary, what they have done, and who of the others must stay.
 pub struct Adversaries {
     gangs: BTreeMap<usize, Gang>,
-    /// Honest members of more than two thirds of the weight, whose disks survive.
+    /// Honest nodes whose disks survive: more than two thirds of the weight of every committee that can come to force.
     core: BTreeSet<usize>,
     /// Honest nodes that have lost their records.
     pub lost: BTreeSet<usize>,
-    /// What members did that is a provable crime.
-    pub crimes: BTreeSet<(u16, Crime)>,
+    /// What nodes did that is a provable crime.
+    pub crimes: BTreeSet<(usize, Crime)>,
     /// How often each crime was committed.
     pub counts: BTreeMap<&'static str, u64>,
     /// Whether the network is out of their hands.
@@ -180,11 +183,6 @@ impl Adversaries {
         self.gangs.contains_key(&node)
     }
 
-    /// Members stand at the index of their node.
-    pub fn is_member(&self, member: u16) -> bool {
-        self.is_adversary(usize::from(member))
-    }
-
     pub fn members(&self) -> Vec<usize> {
         self.gangs.keys().copied().collect()
     }
@@ -196,6 +194,11 @@ impl Adversaries {
 
     pub fn core(&self) -> &BTreeSet<usize> {
         &self.core
+    }
+
+    /// From now on these nodes must stay, and no fewer than before.
+    pub fn protect(&mut self, core: BTreeSet<usize>) {
+        self.core = core;
     }
 
     /// Whether the network can do without the node.

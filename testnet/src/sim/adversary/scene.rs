@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use beacon_engine::engine::BundleSecrets;
 use beacon_engine::event::Message;
 use beacon_engine::job::{DealJob, Job, JobResult};
 use beacon_spec::committee::Committee;
 use beacon_spec::evidence::Crime;
 use beacon_spec::hash::Digest32;
 use beacon_spec::keys::SecretKey;
-use beacon_spec::message::{Commitment, Value};
-use beacon_spec::pvss::Dealing;
+use beacon_spec::message::{Commitment, DealerShares, Shares, Value};
+use beacon_spec::pvss::{self, Dealing};
 use beacon_spec::schedule::Schedule;
 use zeroize::Zeroizing;
 
@@ -21,7 +22,6 @@ use crate::sim::rng::Rng;
 pub struct Scene<'a> {
     net: &'a mut Net,
     pub me: usize,
-    pub member: u16,
     pub now: u64,
     pub chain: Digest32,
     pub schedule: Schedule,
@@ -30,7 +30,7 @@ pub struct Scene<'a> {
 impl Scene<'_> {
     pub(super) fn new(net: &mut Net, me: usize) -> Scene<'_> {
         let (now, schedule, chain) = (net.now, net.schedule, net.nodes[me].config.chain);
-        Scene { me, member: me as u16, now, chain, schedule, net }
+        Scene { me, now, chain, schedule, net }
     }
 
     pub fn rng(&mut self) -> &mut Rng {
@@ -42,21 +42,53 @@ impl Scene<'_> {
         *self.net.adversaries.counts.entry(name).or_default() += 1;
     }
 
-    /// Notes a crime of the own member that others may prove.
+    /// Notes an own crime that others may prove.
     pub fn guilty(&mut self, crime: Crime) {
-        self.net.adversaries.crimes.insert((self.member, crime));
+        self.net.adversaries.crimes.insert((self.me, crime));
     }
 
     pub fn committee(&self, window: u64) -> Option<Arc<Committee>> {
         self.net.committees.get(&self.schedule.epoch_of_window(window)).cloned()
     }
 
+    /// The own place in the committee of `window`, if it is of it.
+    pub fn member(&self, window: u64) -> Option<u16> {
+        self.committee(window)?.signers().index_of(&self.net.nodes[self.me].config.identity)
+    }
+
+    /// The node of a member.
+    pub fn node_of(&self, committee: &Committee, member: u16) -> Option<usize> {
+        let identity = committee.signers().identity(member)?;
+        self.net.nodes.iter().position(|node| node.config.identity == identity)
+    }
+
+    /// The own secrets in a committee.
+    fn secrets(&self, committee: &Committee) -> Option<Arc<BundleSecrets>> {
+        let config = &self.net.nodes[self.me].config;
+        let member = committee.members().iter().find(|member| member.identity == config.identity)?;
+        config.bundles.iter().find(|bundle| bundle.voting.voting() == member.bundle.voting_key).cloned()
+    }
+
     /// The own voting key in a committee.
     pub fn key(&self, committee: &Committee) -> Option<SecretKey> {
-        let member = committee.members().get(usize::from(self.member))?;
-        let config = &self.net.nodes[self.me].config;
-        let bundle = config.bundles.iter().find(|bundle| bundle.voting.voting() == member.bundle.voting_key)?;
-        Some(bundle.voting.clone())
+        Some(self.secrets(committee)?.voting.clone())
+    }
+
+    /// The own shares of the own decided dealing of `round`, which its dealer has no need to send.
+    pub fn own_dealing_shared(&self, round: u64) -> Option<Shares> {
+        let window = self.schedule.window_of(round);
+        let (committee, member) = (self.committee(window)?, self.member(window)?);
+        let decision = self.net.nodes[self.me].disk.decisions.get(&window)?;
+        let entry = decision.value.set.iter().find(|entry| entry.member == member)?;
+        let index = (round - self.schedule.rounds_of(window).start()) as usize;
+        let dealing = self.net.ledger.verified.get(&entry.commitment)?.dealings().get(index)?;
+        let secrets = self.secrets(&committee)?;
+        let shares = committee
+            .positions(member)
+            .zip(&secrets.tickets)
+            .filter_map(|(position, secret)| pvss::share(secret, position, dealing, committee.ticket_set()).ok())
+            .collect();
+        Some(Shares { round, member, dealers: vec![DealerShares { dealer: member, shares }] })
     }
 
     /// Everyone but itself.
@@ -81,7 +113,7 @@ impl Scene<'_> {
         let committee = self.committee(window)?;
         let key = self.key(&committee)?;
         let seed = Zeroizing::new(self.rng().bytes());
-        let (chain, schedule, member) = (self.chain, self.schedule, self.member);
+        let (chain, schedule, member) = (self.chain, self.schedule, self.member(window)?);
         let job = Job::Deal(Box::new(DealJob { chain, schedule, committee, window, member, seed, key }));
         match self.net.ledger.run(job, &[0; 32], false) {
             JobResult::Dealt { commitment, .. } => Some(*commitment),
@@ -93,7 +125,8 @@ impl Scene<'_> {
     pub fn commit(&self, window: u64, dealings: Vec<Dealing>) -> Option<Commitment> {
         let committee = self.committee(window)?;
         let key = self.key(&committee)?;
-        Some(Commitment::make(&self.chain, &committee, &self.schedule, window, self.member, dealings, &key))
+        let member = self.member(window)?;
+        Some(Commitment::make(&self.chain, &committee, &self.schedule, window, member, dealings, &key))
     }
 
     /// Tells the ledger the one-time keys of own dealings.

@@ -22,10 +22,11 @@ impl Checker for Accusation {
         match fault {
             Fault::Crime(evidence) => {
                 let (member, what) = (evidence.member(), evidence.crime().words());
-                if !facts.adversaries.crimes.contains(&(member, evidence.crime())) {
-                    return Err(format!("node {node} accuses member {member} of {what}, wrongly"));
-                }
                 let epoch = evidence.epoch(facts.schedule);
+                let culprit = facts.node_of(epoch, member);
+                if !culprit.is_some_and(|culprit| facts.adversaries.crimes.contains(&(culprit, evidence.crime()))) {
+                    return Err(format!("node {node} accuses member {member} of epoch {epoch} of {what}, wrongly"));
+                }
                 let committee = facts.committees.get(&epoch).ok_or(Reject::WrongEpoch);
                 let proof = committee.and_then(|committee| evidence.verify(&self.0, facts.schedule, committee));
                 proof.map_err(|reason| format!("node {node} does not prove that member {member} made {what}: {reason}"))

@@ -3,7 +3,9 @@
 mod accusation;
 mod agreement;
 mod client;
+mod erasure;
 mod memory;
+mod pace;
 mod secrecy;
 mod signing;
 mod withholding;
@@ -16,6 +18,7 @@ use beacon_engine::event::{Fault, Halt, Message};
 use beacon_spec::chain::Beacon;
 use beacon_spec::committee::Committee;
 use beacon_spec::hash::Digest32;
+use beacon_spec::keys::VotingKey;
 use beacon_spec::schedule::Schedule;
 
 use super::adversary::Adversaries;
@@ -50,6 +53,11 @@ pub enum Seen<'a> {
     Holds {
         node: usize,
     },
+    /// The secrets of these voting keys are about to be erased.
+    Erased {
+        node: usize,
+        keys: &'a [VotingKey],
+    },
 }
 
 impl Seen<'_> {
@@ -60,7 +68,8 @@ impl Seen<'_> {
             | Seen::Published { node, .. }
             | Seen::Accused { node, .. }
             | Seen::Stopped { node, .. }
-            | Seen::Holds { node } => *node,
+            | Seen::Holds { node }
+            | Seen::Erased { node, .. } => *node,
         }
     }
 }
@@ -76,6 +85,17 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// The node of a member of an epoch's committee.
+    fn node_of(&self, epoch: u64, member: u16) -> Option<usize> {
+        let identity = self.committees.get(&epoch)?.signers().identity(member)?;
+        self.nodes.iter().position(|node| node.config.identity == identity)
+    }
+
+    /// Whether a member of an epoch's committee is an adversary.
+    fn is_adversary(&self, epoch: u64, member: u16) -> bool {
+        self.node_of(epoch, member).is_some_and(|node| self.adversaries.is_adversary(node))
+    }
+
     fn committee_of(&self, round: u64) -> Option<&Committee> {
         self.committees.get(&self.schedule.epoch_of(round)).map(|committee| &**committee)
     }
@@ -118,7 +138,7 @@ pub struct Checks {
 }
 
 /// The names of the checkers, liveness included, which a run judges by itself.
-pub const NAMES: [&str; 8] = [
+pub const NAMES: [&str; 10] = [
     agreement::NAME,
     secrecy::NAME,
     withholding::NAME,
@@ -126,8 +146,11 @@ pub const NAMES: [&str; 8] = [
     accusation::NAME,
     client::NAME,
     memory::NAME,
+    pace::NAME,
+    erasure::NAME,
     LIVENESS,
 ];
+pub use agreement::NAME as AGREEMENT;
 /// Violations of one simulation that are kept.
 const MOST: usize = 64;
 pub const LIVENESS: &str = "liveness";
@@ -144,6 +167,8 @@ impl Checks {
                 Box::new(accusation::Accusation(chain)),
                 Box::new(client::Client::new(chain, light)),
                 Box::new(memory::Memory),
+                Box::new(pace::Pace),
+                Box::new(erasure::Erasure),
             ],
             violations: Vec::new(),
             on: false,

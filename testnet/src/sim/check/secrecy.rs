@@ -80,15 +80,16 @@ impl Secrecy {
             let own = (commitment, index);
             let source = facts.ledger.derived.get(&own).copied().unwrap_or(own);
             let Some(verified) = facts.ledger.verified.get(&source.0) else { continue };
-            if facts.adversaries.is_member(verified.member()) {
+            let source_round = facts.schedule.rounds_of(verified.window()).start() + source.1 as u64;
+            if facts.is_adversary(facts.schedule.epoch_of(source_round), verified.member()) {
                 continue;
             }
             let known = self.positions.entry(source).or_default();
             known.extend(dealer.shares.iter().map(|share| share.position));
-            let theirs = (1..=committee.ticket_set().tickets() as u16)
-                .filter(|position| committee.owner(*position).is_some_and(|owner| facts.adversaries.is_member(owner)));
+            let theirs = (1..=committee.ticket_set().tickets() as u16).filter(|position| {
+                committee.owner(*position).is_some_and(|owner| facts.is_adversary(committee.epoch(), owner))
+            });
             let count = known.iter().copied().chain(theirs).collect::<BTreeSet<u16>>().len();
-            let source_round = facts.schedule.rounds_of(verified.window()).start() + source.1 as u64;
             if count >= committee.ticket_set().threshold() && !facts.is_due(source_round) {
                 return Err(format!(
                     "the dealing of honest member {} for round {source_round} is determined before its time: node \

@@ -1,4 +1,5 @@
-//! No honest member signs two things that conflict, whatever it has been through.
+//! No honest member signs two things that conflict, whatever it has been through, nor lets a commitment leave that a power
+//! cut could make it forget.
 
 use std::collections::BTreeMap;
 
@@ -24,18 +25,20 @@ impl Signing {
     }
 
     /// The place of an own signed message, and what was signed there.
-    fn place(&self, from: usize, message: &Message) -> Option<(Place, Digest32)> {
-        let own = |member: u16| usize::from(member) == from;
+    fn place(&self, from: usize, message: &Message, facts: &Facts) -> Option<(Place, Digest32)> {
+        let own =
+            |member: u16, window: u64| facts.node_of(facts.schedule.epoch_of_window(window), member) == Some(from);
         match message {
             Message::Commitment(commitment) => {
                 let body = &commitment.signed.body;
-                own(body.member).then(|| ((from, "commitment", body.window, 0), body.hash(&self.chain)))
+                own(body.member, body.window).then(|| ((from, "commitment", body.window, 0), body.hash(&self.chain)))
             }
             Message::HeaderVote(vote) => {
-                own(vote.member).then_some(((from, "header vote", vote.round, 0), vote.header))
+                let window = facts.schedule.window_of(vote.round);
+                own(vote.member, window).then_some(((from, "header vote", vote.round, 0), vote.header))
             }
             Message::Consensus(message) => match &**message {
-                ConsensusMessage::Vote(signed) if own(signed.vote.member) => {
+                ConsensusMessage::Vote(signed) if own(signed.vote.member, signed.vote.height) => {
                     let vote = &signed.vote;
                     let kind = match vote.kind {
                         beacon_spec::consensus::VoteKind::Prevote => "prevote",
@@ -43,7 +46,7 @@ impl Signing {
                     };
                     Some(((from, kind, vote.height, vote.round), vote.digest(&self.chain)))
                 }
-                ConsensusMessage::Proposal(signed) if own(signed.proposal.member) => {
+                ConsensusMessage::Proposal(signed) if own(signed.proposal.member, signed.proposal.height) => {
                     let proposal = &signed.proposal;
                     Some(((from, "proposal", proposal.height, proposal.round), proposal.digest(&self.chain)))
                 }
@@ -59,9 +62,15 @@ impl Checker for Signing {
         NAME
     }
 
-    fn see(&mut self, seen: &Seen, _: &Facts) -> Result<(), String> {
+    fn see(&mut self, seen: &Seen, facts: &Facts) -> Result<(), String> {
         let Seen::Sent { from, message } = seen else { return Ok(()) };
-        let Some((place, digest)) = self.place(*from, message) else { return Ok(()) };
+        let Some((place, digest)) = self.place(*from, message, facts) else { return Ok(()) };
+        if let Message::Commitment(commitment) = message
+            && !facts.nodes[*from].disk.is_bound(commitment.signed.body.window, facts.schedule)
+        {
+            let window = commitment.signed.body.window;
+            return Err(format!("the commitment of node {from} for window {window} leaves before its seed is on disk"));
+        }
         if *self.signed.entry(place).or_insert(digest) == digest {
             return Ok(());
         }
