@@ -17,7 +17,7 @@ pub mod ledger;
 pub mod meter;
 pub mod net;
 pub mod node;
-mod operators;
+pub mod operators;
 pub mod plan;
 pub mod post;
 pub mod rng;
