@@ -183,9 +183,10 @@ impl Engine {
         }
     }
 
-    /// A peer's answer about a committee holds if it hashes to what the certified header names.
-    pub(crate) fn on_committee(&mut self, from: IdentityKey, list: MemberList) {
-        let Some((_, hash)) = self.membership.wanted else { return };
+    /// A peer's answer about a committee holds if it hashes to what the certified header names. One that comes when a later
+    /// committee is wanted is of no use any more, and no lie.
+    pub(crate) fn on_committee(&mut self, from: IdentityKey, asked: u64, list: MemberList) {
+        let Some((_, hash)) = self.membership.wanted.filter(|(epoch, _)| *epoch == asked) else { return };
         match list.check(&hash, self.config.parameters.development_exemption) {
             Ok(committee) => self.install(Arc::new(committee)),
             Err(reason) => self.blame(from, reason),

@@ -62,7 +62,8 @@ pub(crate) enum Asked {
         last: u64,
     },
     Registry,
-    Committee,
+    /// Of this epoch.
+    Committee(u64),
 }
 
 #[derive(Debug)]
@@ -293,7 +294,7 @@ impl Engine {
             return;
         }
         let (asked, request) = match (self.membership.wanted, self.missing_registry()) {
-            (Some((epoch, _)), _) => (Asked::Committee, Request::Committee { epoch }),
+            (Some((epoch, _)), _) => (Asked::Committee(epoch), Request::Committee { epoch }),
             (None, Some(window)) => (Asked::Registry, Request::Registry { window }),
             (None, None) => return,
         };
@@ -342,10 +343,10 @@ impl Engine {
                 let (decision, registry) = *answer;
                 self.on_registry(from, &decision, registry);
             }
-            (Asked::Committee, Some(Response::Committee(Some(list)))) => self.on_committee(from, *list),
+            (Asked::Committee(epoch), Some(Response::Committee(Some(list)))) => self.on_committee(from, *epoch, *list),
             // This peer does not have it; the next one is asked in turn.
-            (Asked::Registry, Some(Response::Registry(None))) | (Asked::Committee, Some(Response::Committee(None))) => {
-            }
+            (Asked::Registry, Some(Response::Registry(None)))
+            | (Asked::Committee(_), Some(Response::Committee(None))) => {}
             (Asked::Commitments(window), Some(Response::Commitments(commitments))) => {
                 for commitment in commitments {
                     if commitment.signed.body.window == *window {
@@ -382,6 +383,10 @@ impl Engine {
             let height = decision.value.window;
             if height != self.next_height() {
                 continue;
+            }
+            // The last of an epoch may come together with the first of the next, whose committee is not here yet.
+            if self.committee_of_window(height).is_none() {
+                return;
             }
             if let Err(reason) = self.check_decision(&decision) {
                 self.blame(from, reason);

@@ -1,6 +1,6 @@
 //! Epochs and membership while rounds are open: keys rotate, members come, go and change their weight.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use beacon_engine::event::Input;
@@ -209,6 +209,42 @@ fn epoch_7_who_learns_the_last_decision_first_still_asks_for_the_registry() {
     net.crash(2);
     assert!(net.run_to(EPOCH + 3, GENESIS_TIME + 40_000), "three of four go on");
     net.agreed_outputs(EPOCH + 3);
+}
+
+/// A member comes back when others have decided the first window of the next epoch, whose committee it does not know:
+/// who gives it both decisions at once tells no lie. [sync-2]
+#[test]
+fn sync_2_a_decision_of_the_next_epoch_is_no_lie_before_its_committee_is_here() {
+    let mut net = Net::new(&Setup { period: 4_000, ..setup(&[1; 4]) });
+    net.start_all();
+    let decided = |net: &mut Net, node: usize| net.nodes[node].engine.as_mut().expect("it runs").status().decided;
+    assert!(net.run_to(3, GENESIS_TIME + 40_000));
+    net.crash(3);
+    net.run_until(GENESIS_TIME + 27_000);
+    assert_eq!(decided(&mut net, 0), EPOCH + 1);
+    net.unregistered.insert(3);
+    net.start(3);
+    while decided(&mut net, 3) < EPOCH {
+        assert!(net.advance());
+    }
+    net.unregistered.clear();
+    run_to(&mut net, EPOCH + 3);
+    assert_eq!(net.faults.len(), 0, "{:?}", net.faults);
+}
+
+/// One peer answers so late that a later committee is wanted by then: its answer is of no use, and no lie. Seed 1856 of
+/// the simulator. [epoch-6]
+#[test]
+fn epoch_6_a_committee_that_comes_late_is_no_lie() {
+    let mut net = Net::new(&setup(&[1; 4]));
+    net.start_all();
+    run_to(&mut net, 3);
+    net.crash(3);
+    run_to(&mut net, 9 * EPOCH);
+    net.slow = BTreeMap::from([(1, 600), (2, 600)]);
+    net.start(3);
+    run_to(&mut net, 10 * EPOCH);
+    assert_eq!(net.faults.len(), 0, "{:?}", net.faults);
 }
 
 #[test]

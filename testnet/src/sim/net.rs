@@ -71,6 +71,8 @@ pub struct Net {
     pub starved: BTreeSet<(usize, u16)>,
     /// Nodes that nobody gives a registry.
     pub unregistered: BTreeSet<usize>,
+    /// Nodes whose answers take so many milliseconds longer.
+    pub slow: BTreeMap<usize, u64>,
     /// Tells the processor time used so far, for benchmarks.
     pub meter: fn() -> Duration,
     /// The node whose work is measured: it shares none.
@@ -113,6 +115,7 @@ impl Net {
             boasters: BTreeMap::new(),
             starved: BTreeSet::new(),
             unregistered: BTreeSet::new(),
+            slow: BTreeMap::new(),
             meter: || Duration::ZERO,
             metered: None,
             chaos: Chaos::none(),

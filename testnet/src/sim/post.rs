@@ -182,7 +182,7 @@ impl Net {
         } else {
             Some(response)
         };
-        let latency = self.chaos.latency() + self.chaos.latency();
+        let latency = self.chaos.latency() + self.chaos.latency() + self.slow.get(&other).unwrap_or(&0);
         let response = Input::Response { id, from: to, response: response.map(Box::new) };
         self.schedule_event(index, latency, Event::Input(response));
     }
